@@ -1,0 +1,44 @@
+/*
+ * base/call.h - what every call to the outside world carries: deadline, cancellation, time, names.
+ */
+#ifndef UPSHIFT_BASE_CALL_H
+#define UPSHIFT_BASE_CALL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+struct world; /* the drivers of one cluster: drivers/world.h; only steps look inside */
+
+struct call {
+    struct clock *clock;
+    int64_t deadline_ms;          /* no call blocks past it (clock time) */
+    int64_t send_before_ms;       /* nothing that changes the world is sent after it; 0: no limit */
+    const atomic_bool *cancelled; /* set by another thread; may be NULL */
+    struct world *world;          /* borrowed; NULL outside of steps */
+    const char *run;              /* names for logs and for the names of connections; may be NULL */
+    const char *step;
+    int64_t epoch; /* of the run; 0 outside of one */
+};
+
+/* Time left in milliseconds, 0 when the deadline has passed or the call was cancelled. */
+static inline int64_t call_left_ms(const struct call *call)
+{
+    if (call->cancelled != NULL && atomic_load(call->cancelled)) {
+        return 0;
+    }
+    const int64_t left_ms = call->deadline_ms - clock_now_ms(call->clock);
+    return left_ms > 0 ? left_ms : 0;
+}
+
+/* True while something that changes the world may still be sent. */
+static inline bool call_may_send(const struct call *call)
+{
+    return call_left_ms(call) > 0 &&
+           (call->send_before_ms == 0 || clock_now_ms(call->clock) < call->send_before_ms);
+}
+
+#endif
