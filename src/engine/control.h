@@ -1,0 +1,56 @@
+/*
+ * engine/control.h - talking to the controller of a cluster, from another terminal.
+ *
+ * The controller listens on a Unix socket beside its journal, <state>/<cluster>/sock. Requests and
+ * answers are one JSON object a line. Request: {"command": "status" | "watch" | "pause" | "resume"
+ * | "abort" | "finalize", "who": ..., "answer": ...}. Answer: {"ok": true, "text": ..., "snapshot":
+ * {...}} or {"ok": false, "exit": N, "error": {err chain}}. `watch` goes on with one {"snapshot":
+ * ...} line whenever something changed, at least every second, and ends when the controller ends.
+ *
+ * Snapshot, an object (all keys always there; null where nothing applies):
+ *   run, cluster, title, state, direction, phase, way_back, epoch, controller_pid
+ *   started_wall_ms, now_wall_ms, elapsed_ms, left_ms (estimate)
+ *   steps_done, steps_total
+ *   phases: [{name, title, state: "pending|open|done"}]
+ *   steps:  [{id, summary, phase, node, shard, state: "pending|intended|done|found|failed|foreign|
+ *             unknown", attempt, elapsed_ms}]
+ *   nodes:  [{name, address, shard, role, version, product, is_reachable, is_link_up}]
+ *   waiting: null | {what, because, since_wall_ms, until_wall_ms, remedy}   (the waiting sentence)
+ *   question: null | {text, reasons: [..], answers: [..], remedy}
+ *   probe:  null | {is_alive, intended, ok, raw_failed, failed, wrong, acked, latency_max_us,
+ *             latency_p99_us, rate, last_block_age_ms}
+ *   soak:   null | {healthy_s, wanted_s}
+ *   scopes: [{what, where, before}]             (temporary changes still open)
+ *   way_back_by_hand: [text]
+ *   events: [{wall_ms, text}]                   (the last 50)
+ *   exit:   exit code a viewer should end with now, or null while it should go on
+ */
+#ifndef UPSHIFT_ENGINE_CONTROL_H
+#define UPSHIFT_ENGINE_CONTROL_H
+
+#include "base/attr.h"
+#include "base/call.h"
+#include "base/err.h"
+#include "base/json.h"
+
+struct control;
+
+/* Connects to the controller in `directory` (<state>/<cluster>).
+ * Errors: ERR_UNREACHABLE nobody listens. */
+MUST_USE struct err *control_connect(
+    const struct call *call, const char *directory, struct control **ret_control);
+
+/* Sends one request and waits for its answer. Owns: `*ret_answer` is a new reference. */
+MUST_USE struct err *control_request(const struct call *call, struct control *control,
+    const struct json *request, struct json **ret_answer);
+
+/* After a `watch` request: waits for the next snapshot; NULL when the controller has ended. */
+MUST_USE struct err *control_next(
+    const struct call *call, struct control *control, struct json **ret_snapshot);
+
+/* The socket, for a viewer that polls it together with its terminal. */
+int control_fd(const struct control *control);
+
+void control_close(struct control *control); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * model/facts.h - what was read from the living cluster just now.
+ *
+ * Never remembered, always re-read. A node's own answers and its own view of all others stay apart,
+ * because one node's view alone is stale for tens of milliseconds after each failover. Facts turn
+ * into JSON and back exactly, so a real cluster's `cluster show --json` is a golden test's input.
+ */
+#ifndef UPSHIFT_MODEL_FACTS_H
+#define UPSHIFT_MODEL_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/codec.h"
+
+enum fact_role { FACT_ROLE_UNKNOWN, FACT_ROLE_PRIMARY, FACT_ROLE_REPLICA };
+
+/* One line of one node's own table of the cluster (CLUSTER NODES). */
+struct fact_view {
+    const char *id;      /* cluster node id */
+    const char *address; /* "host:port" */
+    enum fact_role role;
+    const char *primary_id; /* of a replica */
+    bool is_myself;
+    bool is_failing;      /* fail */
+    bool is_suspect;      /* fail? */
+    bool is_handshaking;  /* handshake or noaddr */
+    bool is_linked;       /* link-state connected (or myself) */
+    int64_t epoch;        /* config epoch */
+    const char *slots;    /* "0-5460 7000", sorted; NULL for none */
+    int64_t moving_slots; /* migrating or importing markers */
+};
+
+/* A live setting whose value differs from the node's configuration file. */
+struct fact_drift {
+    const char *setting;
+    const char *live;
+    const char *file;
+};
+
+/* One configuration file, dry-started with the target version on an empty directory. */
+struct fact_dry_start {
+    const char *node;
+    bool is_good;
+    const char *message; /* the server's own complaint */
+};
+
+struct fact_node {
+    const char *name;    /* inventory name */
+    const char *address; /* "host:port" */
+    bool is_reachable;
+    const char *trouble;      /* why it could not be read, one line */
+    const char *trouble_code; /* stable word of the error: "unreachable", "wrong_password", ... */
+
+    const char *product; /* "redis", "valkey": true name and version, as the server gives them */
+    const char *version; /* "7.0.15" */
+    const char *series;  /* "redis/7.0" */
+    const char *process; /* run id: another one means restarted */
+    int64_t uptime_s;
+
+    const char *id; /* cluster node id */
+    enum fact_role role;
+    const char *primary_id;
+    const char *shard; /* "shard-1"...: by lowest slot; of a replica: its primary's */
+    const char *slots; /* owned by itself, as in fact_view */
+    int64_t epoch;
+    bool is_loading;
+
+    bool is_link_up;        /* replica: link to its primary is up */
+    bool is_syncing;        /* replica: full sync in progress */
+    int64_t link_silence_s; /* replica: since the primary was last heard */
+    int64_t offset;         /* replication offset: of a primary written, of a replica applied */
+    const char *replid;
+    int64_t replica_count; /* primary: attached replicas that are online */
+    int64_t backlog_bytes;
+    int64_t full_sync_count; /* served since its start */
+
+    bool is_cluster_ok; /* cluster_state:ok */
+    int64_t slots_ok;
+    int64_t slots_suspect; /* pfail */
+    int64_t slots_failing;
+    int64_t known_nodes;
+    int64_t current_epoch;
+
+    int64_t key_count;
+    bool is_persistent;      /* append-only file on, or save points set */
+    bool has_appendonly;     /* append-only file on */
+    bool is_saving;          /* BGSAVE or AOF rewrite in progress */
+    bool is_last_write_good; /* aof_last_write_status and last bgsave */
+    int64_t min_replicas;    /* min-replicas-to-write */
+    int64_t busy_clients;    /* other normal clients active within the last second */
+
+    const char *server_target; /* where its server link points */
+    const char *config_digest; /* of the configuration file, hex */
+    bool has_appendonly_dir;   /* appendonlydir/ exists in its data directory */
+    int64_t rdb_version;       /* header of its RDB file; 0 when there is none */
+    struct fact_drift *drift;
+    size_t drift_count;
+
+    struct fact_view *views; /* its own table, in the order of id */
+    size_t view_count;
+};
+
+/* The programs of the target version, fetched and checked before anything moves. */
+struct fact_artefact {
+    const char *product;
+    const char *version; /* exact: "7.0.15" */
+    const char *series;
+    const char *package_version; /* "5:7.0.15-1~deb12u7" */
+    const char *digest;          /* of the package file, hex */
+    const char *server;          /* absolute path of the server program */
+};
+
+struct facts {
+    struct arena arena;
+    const char *cluster;
+    const char *datastore;
+    const char *topology;
+    int64_t read_at_ms;      /* struct clock time when reading began; not part of JSON */
+    struct fact_node *nodes; /* in inventory order */
+    size_t node_count;
+    struct fact_artefact *artefacts; /* target versions made ready for the request; may be empty */
+    size_t artefact_count;
+    struct fact_dry_start *dry_starts;
+    size_t dry_start_count;
+};
+
+extern const struct codec facts_codec;
+
+void facts_release(struct facts *facts);
+#define AUTO_FACTS CLEANUP(facts_release) struct facts
+
+MUST_USE struct json *facts_to_json(const struct facts *facts);
+MUST_USE struct err *facts_from_json(
+    const struct json *value, const char *where, struct facts *ret_facts);
+
+/* NULL when unknown. Borrowed. */
+const struct fact_node *facts_find(const struct facts *facts, const char *name);
+const struct fact_node *facts_find_id(const struct facts *facts, const char *id);
+
+/* The node that says of itself that it is primary and owns slots in that shard, or NULL. */
+const struct fact_node *facts_primary_of(const struct facts *facts, const char *shard);
+
+/* Fills `shard` of every node: primaries with slots, by lowest slot, are shard-1, shard-2, ...;
+ * a replica has the shard of the primary it names; others NULL. */
+void facts_assign_shards(struct facts *facts);
+
+#endif
