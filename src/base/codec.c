@@ -95,6 +95,8 @@ static struct err *read_list(const struct codec_field *field, const struct json 
     const size_t count = js_count(value);
     const size_t size = field->type == CODEC_TYPE_TEXTS ? sizeof(char *) : field->codec->size;
     unsigned char *items = arena_alloc_array(arena, count, size);
+    *(void **)member = items; /* at once, so that codec_release() finds a half-read list */
+    *(size_t *)count_member = count;
     for (size_t i = 0; i < count; i++) {
         const struct json *item = js_at(value, i);
         if (field->type == CODEC_TYPE_LIST) {
@@ -109,8 +111,6 @@ static struct err *read_list(const struct codec_field *field, const struct json 
             return wrong_type(where, field->key, "a list of texts");
         }
     }
-    *(void **)member = items;
-    *(size_t *)count_member = count;
     return NULL;
 }
 
@@ -190,4 +190,27 @@ struct err *codec_read(const struct codec *codec, const struct json *value, stru
         }
     }
     return NULL;
+}
+
+static void release_list(const struct codec_field *field, unsigned char *object)
+{
+    unsigned char *items = *(unsigned char **)(void *)(object + field->offset);
+    const size_t count = *(const size_t *)member_of(object, field->count_offset);
+    for (size_t i = 0; i < count; i++) {
+        codec_release(field->codec, items + i * field->codec->size);
+    }
+}
+
+void codec_release(const struct codec *codec, void *object)
+{
+    for (const struct codec_field *field = codec->fields; field->key != NULL; field++) {
+        unsigned char *member = (unsigned char *)object + field->offset;
+        if (field->type == CODEC_TYPE_JSON) {
+            js_free_slot((struct json **)(void *)member);
+        } else if (field->type == CODEC_TYPE_OBJECT) {
+            codec_release(field->codec, member);
+        } else if (field->type == CODEC_TYPE_LIST) {
+            release_list(field, object);
+        }
+    }
 }

@@ -28,8 +28,8 @@ enum codec_type {
     CODEC_TYPE_OBJECT, /* an embedded struct */
     CODEC_TYPE_LIST,   /* pointer to structs, count in the size_t member at `count_offset` */
     CODEC_TYPE_TEXTS,  /* const char **, count likewise */
-    CODEC_TYPE_JSON,   /* struct json *, borrowed on writing; on reading a new reference that the
-                          struct's owner frees */
+    CODEC_TYPE_JSON,   /* struct json *, borrowed on writing; on reading a new reference, which
+                          codec_release() frees */
 };
 
 struct codec;
@@ -94,6 +94,10 @@ MUST_USE RETURNS_NONNULL struct json *codec_write(const struct codec *codec, con
  * Errors: ERR_INVALID for an unknown key, a wrong type or an unknown enum word, naming the path. */
 MUST_USE struct err *codec_read(const struct codec *codec, const struct json *value,
     struct arena *arena, const char *where, void *object);
+
+/* Frees the JSON members of `object` and of all that is in it, also of a half-read one. Strings and
+ * lists stay: the arena has them. */
+void codec_release(const struct codec *codec, void *object);
 
 /* The word of an enum value, "?" outside the list. */
 const char *codec_enum_name(const char *const *names, int value);

@@ -128,6 +128,7 @@ struct facts {
 };
 
 extern const struct codec facts_codec;
+extern const struct codec fact_artefact_codec; /* a plan carries one, too */
 
 void facts_release(struct facts *facts);
 #define AUTO_FACTS CLEANUP(facts_release) struct facts

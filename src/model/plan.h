@@ -103,9 +103,11 @@ struct plan_basis {
     const char *value;
 };
 
+enum { PLAN_FORMAT = 1 };
+
 struct plan {
     struct arena arena;
-    int64_t format;       /* 1 */
+    int64_t format;       /* PLAN_FORMAT */
     const char *strategy; /* "rolling" */
     struct plan_request request;
     struct plan_policy policy;
