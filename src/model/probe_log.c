@@ -47,7 +47,6 @@ static const struct codec_field block_fields[] = {
     CODEC_INT(struct probe_block, cpu_us),
     CODEC_LIST(struct probe_block, latencies, latency_count, &bucket_codec),
     CODEC_LIST(struct probe_block, acked, acked_count, &range_codec),
-    CODEC_LIST(struct probe_block, deleted, deleted_count, &range_codec),
     CODEC_END,
 };
 const struct codec probe_block_codec = {sizeof(struct probe_block), block_fields};
@@ -75,12 +74,14 @@ const struct codec probe_mark_codec = {sizeof(struct probe_mark), mark_fields};
 
 static const struct codec_field readback_fields[] = {
     CODEC_INT(struct probe_readback, wall_ms),
+    CODEC_TEXT(struct probe_readback, incarnation),
     CODEC_INT(struct probe_readback, acked),
     CODEC_INT(struct probe_readback, checked),
     CODEC_INT(struct probe_readback, missing),
     CODEC_INT(struct probe_readback, different),
     CODEC_INT(struct probe_readback, not_checked),
     CODEC_TEXTS(struct probe_readback, missing_keys, missing_key_count),
+    CODEC_LIST(struct probe_readback, deleted, deleted_count, &range_codec),
     CODEC_END,
 };
 const struct codec probe_readback_codec = {sizeof(struct probe_readback), readback_fields};

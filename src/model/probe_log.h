@@ -78,9 +78,6 @@ struct probe_block {
     size_t latency_count;
     struct probe_range *acked; /* writes acknowledged since the last block, by number */
     size_t acked_count;
-    struct probe_range
-        *deleted; /* read back and deleted again (past keys_max or half their life) */
-    size_t deleted_count;
 };
 
 struct probe_error {
@@ -100,8 +97,12 @@ struct probe_mark {
     const char *boundary; /* "applied", "done", "state RUNNING", ... */
 };
 
+/* One incarnation may read back the keys of earlier ones, which died; each record is about one.
+ * Keys are removed only after the record that lists them is durable, so a later incarnation knows
+ * which absences mean nothing. */
 struct probe_readback {
     int64_t wall_ms;
+    const char *incarnation;   /* whose keys */
     int64_t acked;             /* acknowledged writes known to this read-back */
     int64_t checked;           /* read again */
     int64_t missing;           /* acknowledged and not there: lost */
@@ -109,6 +110,8 @@ struct probe_readback {
     int64_t not_checked;       /* could not be asked, or expired by its time to live */
     const char **missing_keys; /* the first 20 */
     size_t missing_key_count;
+    struct probe_range *deleted; /* handed to deletion, by number; unacknowledged ones among them */
+    size_t deleted_count;
 };
 
 struct probe_final {
