@@ -32,7 +32,9 @@ struct spawn_result {
 void spawn_result_release(struct spawn_result *result);
 
 /* Runs a command to its end, in its own process group, which is killed at the deadline.
- * Errors: ERR_INVALID cannot be started. An exit status other than 0 is a result, not an error. */
+ * What the command left running in its group is killed when it ends.
+ * Errors: ERR_INVALID cannot be started; ERR_UNREACHABLE this host is short of processes or
+ * descriptors. An exit status other than 0 is a result, not an error. */
 MUST_USE struct err *spawn_run(
     const struct call *call, const struct spawn_request *request, struct spawn_result *ret_result);
 
@@ -45,7 +47,8 @@ struct spawn_daemon {
 
 /* Starts a process that outlives us: new session, no inherited descriptors, standard input from
  * /dev/null, default signal dispositions, not our child (a middle process is reaped).
- * Errors: ERR_INVALID with exec's own reason: returning NULL means the program was executed. */
+ * Errors: ERR_INVALID with exec's own reason: returning NULL means the program was executed;
+ * ERR_UNREACHABLE this host is short of processes or descriptors. */
 MUST_USE struct err *spawn_daemon(const struct spawn_daemon *daemon, pid_t *ret_pid);
 
 #endif

@@ -46,12 +46,14 @@ enum stream_want {
 
 struct stream;
 
-/* Connects. Errors: ERR_UNREACHABLE (refused, no route, timed out, name unknown), ERR_REFUSED (TLS
- * verification failed). Blocks: to the call's deadline. */
+/* Connects. Errors: ERR_UNREACHABLE (refused, no route, timed out, cancelled, name unknown),
+ * ERR_REFUSED (TLS verification failed). Blocks: to the call's deadline, beyond it only while the
+ * system's resolver looks up a name. */
 MUST_USE struct err *stream_connect(
     const struct call *call, const struct endpoint *endpoint, struct stream **ret_stream);
 
-/* Sends all. Errors: ERR_UNKNOWN once anything may have left this host. Blocks: to the deadline. */
+/* Sends all. Errors: ERR_UNKNOWN once anything may have left this host, ERR_UNREACHABLE (code
+ * not_sent) before. Blocks: to the deadline. */
 MUST_USE struct err *stream_send(
     const struct call *call, struct stream *stream, const void *data, size_t size);
 
@@ -60,7 +62,12 @@ MUST_USE struct err *stream_send(
 MUST_USE struct err *stream_receive(
     const struct call *call, struct stream *stream, struct buf *ret_bytes);
 
-/* The event-driven face. stream_open begins to connect and does not wait (but resolves names). */
+/* The event-driven face. stream_open begins to connect and does not wait (but resolves names).
+ * stream_step goes on connecting until STREAM_READY; a name with several addresses may change
+ * stream_fd on the way. stream_read gives STREAM_READY when it appended something: at most
+ * `size_max` bytes, with TLS the rest of the record too, so that no poller waits for bytes that
+ * have left the socket. stream_write gives STREAM_READY when all is written; otherwise call it
+ * again with what is left. Errors: as of the blocking face, ERR_UNKNOWN once connected. */
 MUST_USE struct err *stream_open(const struct endpoint *endpoint, struct stream **ret_stream);
 MUST_USE struct err *stream_step(struct stream *stream, enum stream_want *ret_want);
 MUST_USE struct err *stream_read(
