@@ -1,0 +1,317 @@
+#include "engine/executor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+/* One task while it is being done. */
+struct job {
+    const struct executor *executor;
+    const struct run_task *task;
+    const struct step_ops *ops;
+    struct call call;
+    struct facts facts;
+    struct run_result *result;
+};
+
+const struct step_ops *executor_find_step(const struct executor *executor, const char *kind)
+{
+    for (size_t i = 0; executor->steps[i] != NULL; i++) {
+        if (strcmp(executor->steps[i]->name, kind) == 0) {
+            return executor->steps[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct gate_ops *find_gate(const struct executor *executor, const char *name)
+{
+    for (size_t i = 0; i < executor->gate_count; i++) {
+        if (strcmp(executor->gates[i].name, name) == 0) {
+            return &executor->gates[i];
+        }
+    }
+    return NULL;
+}
+
+/* A node that does not serve as it should, for whatever reason, counts against the budget. */
+static bool is_out(const struct fact_node *node)
+{
+    return !node->is_reachable || node->is_loading || node->role == FACT_ROLE_UNKNOWN ||
+           (node->role == FACT_ROLE_REPLICA && (!node->is_link_up || node->is_syncing));
+}
+
+static struct json *describe_node(const struct fact_node *node)
+{
+    static const char *const roles[] = {
+        [FACT_ROLE_UNKNOWN] = "unknown",
+        [FACT_ROLE_PRIMARY] = "primary",
+        [FACT_ROLE_REPLICA] = "replica",
+    };
+    struct json *object = js_object();
+    js_put_text(object, "name", node->name);
+    js_put_text(object, "address", node->address);
+    js_put_text(object, "shard", node->shard);
+    js_put_text(object, "role", roles[node->role]);
+    js_put_text(object, "product", node->product);
+    js_put_text(object, "version", node->version);
+    js_put_text(object, "process", node->process);
+    js_put_bool(object, "is_reachable", node->is_reachable);
+    js_put_bool(object, "is_link_up", node->role == FACT_ROLE_PRIMARY || node->is_link_up);
+    return object;
+}
+
+static struct err *read_facts(struct job *job)
+{
+    const struct executor *executor = job->executor;
+    struct err *err = executor->read_facts(&job->call, executor->facts_context, &job->facts);
+    if (err != NULL) {
+        return err_wrap(err, NULL, "cannot read the cluster");
+    }
+    struct run_result *result = job->result;
+    result->nodes = js_array();
+    for (size_t i = 0; i < job->facts.node_count; i++) {
+        const struct fact_node *node = &job->facts.nodes[i];
+        js_push(result->nodes, describe_node(node));
+        if (is_out(node)) {
+            const char **slot =
+                arena_push(&result->arena, &result->out, &result->out_count, sizeof(*result->out));
+            *slot = arena_strdup(&result->arena, node->name);
+        }
+    }
+    return NULL;
+}
+
+static struct gate_answer evaluate(struct job *job, const struct plan_gate *gate)
+{
+    const struct gate_ops *ops = find_gate(job->executor, gate->name);
+    if (ops == NULL) {
+        return (struct gate_answer){GATE_NEVER, gate->name, "this upshift does not know that gate",
+            "use the release that made the plan"};
+    }
+    const struct gate_input input = {
+        .facts = &job->facts,
+        .rules = job->executor->rules,
+        .args = gate->args,
+        .arena = &job->result->arena,
+    };
+    struct gate_answer answer = ops->eval(&input);
+    answer.gate = gate->name;
+    return answer;
+}
+
+/* Texts of an answer may point into the facts, which go before the result does. */
+static void keep(struct arena *arena, struct gate_answer *answer)
+{
+    answer->gate = answer->gate == NULL ? NULL : arena_strdup(arena, answer->gate);
+    answer->reason = answer->reason == NULL ? NULL : arena_strdup(arena, answer->reason);
+    answer->remedy = answer->remedy == NULL ? NULL : arena_strdup(arena, answer->remedy);
+}
+
+/* Adds the answers that are not yes, the worst in front. */
+static void add_answers(struct job *job, const struct plan_gate *gates, size_t count)
+{
+    struct run_result *result = job->result;
+    for (size_t i = 0; i < count; i++) {
+        struct gate_answer answer = evaluate(job, &gates[i]);
+        if (answer.state == GATE_YES) {
+            continue;
+        }
+        keep(&result->arena, &answer);
+        struct gate_answer *slot = arena_push(
+            &result->arena, &result->answers, &result->answer_count, sizeof(*result->answers));
+        while (slot > result->answers && slot[-1].state < answer.state) {
+            *slot = slot[-1];
+            slot--;
+        }
+        *slot = answer;
+    }
+}
+
+static struct err *look(struct job *job)
+{
+    struct run_result *result = job->result;
+    const struct plan_step *plan = job->task->plan;
+    struct err *err = read_facts(job);
+    if (err != NULL) {
+        return err;
+    }
+    if (job->task->args != NULL) {
+        result->args = js_ref(job->task->args);
+    } else if ((err = job->ops->bind(&job->call, &job->facts, plan->args, &result->args)) != NULL) {
+        return err;
+    }
+    const struct bound bound = {result->args};
+    const struct before before = {job->task->before};
+    err = job->ops->verify(&job->call, &bound, &before, &result->seen);
+    if (err != NULL || result->seen != STEP_ABSENT) {
+        return err;
+    }
+    add_answers(job, plan->assumptions, plan->assumption_count);
+    add_answers(job, plan->gates, plan->gate_count);
+    if (result->answer_count > 0 || job->task->before != NULL) {
+        return NULL;
+    }
+    return job->ops->capture(&job->call, &bound, &result->before);
+}
+
+static struct err *apply(struct job *job)
+{
+    struct run_result *result = job->result;
+    const struct plan_step *plan = job->task->plan;
+    if (plan->gate_count > 0 || plan->assumption_count > 0) {
+        struct err *err = read_facts(job);
+        if (err != NULL) {
+            return err;
+        }
+        add_answers(job, plan->assumptions, plan->assumption_count);
+        add_answers(job, plan->gates, plan->gate_count);
+        if (result->answer_count > 0) {
+            return NULL;
+        }
+    }
+    if (!call_may_send(&job->call)) {
+        return NULL;
+    }
+    result->is_sent = true;
+    const struct bound bound = {job->task->args};
+    const struct before before = {job->task->before};
+    return job->ops->apply(&job->call, &bound, &before);
+}
+
+static struct err *verify(struct job *job)
+{
+    const struct bound bound = {job->task->args};
+    const struct before before = {job->task->before};
+    return job->ops->verify(&job->call, &bound, &before, &job->result->seen);
+}
+
+static struct err *undo(struct job *job)
+{
+    if (job->ops->undo == NULL) {
+        return err_new(ERR_INTERNAL, NULL, "%s is a temporary change without a way to take it back",
+            job->ops->name);
+    }
+    const struct bound bound = {job->task->args};
+    const struct before before = {job->task->before};
+    return job->ops->undo(&job->call, &bound, &before, &job->result->seen);
+}
+
+static struct err *health(struct job *job)
+{
+    struct run_result *result = job->result;
+    result->during = (struct gate_answer){.state = GATE_YES};
+    struct err *err = read_facts(job);
+    if (err != NULL) {
+        AUTO_FREE char *text = err_text(err);
+        struct gate_answer *slot = arena_push(
+            &result->arena, &result->answers, &result->answer_count, sizeof(*result->answers));
+        *slot =
+            (struct gate_answer){GATE_NOT_YET, "can_see", arena_strdup(&result->arena, text), NULL};
+        result->during = *slot;
+        err_free(err);
+        return NULL;
+    }
+    add_answers(job, job->task->gates, job->task->gate_count);
+    for (size_t i = 0; i < job->task->during_count; i++) {
+        struct gate_answer answer = evaluate(job, &job->task->during[i]);
+        if (answer.state > result->during.state) {
+            keep(&result->arena, &answer);
+            result->during = answer;
+        }
+    }
+    return NULL;
+}
+
+struct run_result *executor_do(const struct executor *executor, const struct run_task *task)
+{
+    static struct err *(*const works[])(struct job *) = {
+        [RUN_TASK_LOOK] = look,
+        [RUN_TASK_APPLY] = apply,
+        [RUN_TASK_VERIFY] = verify,
+        [RUN_TASK_UNDO] = undo,
+        [RUN_TASK_HEALTH] = health,
+    };
+    struct job job = {
+        .executor = executor,
+        .task = task,
+        .call =
+            {
+                .clock = executor->clock,
+                .deadline_ms = task->deadline_ms,
+                .send_before_ms = task->deadline_ms,
+                .world = executor->world,
+                .run = executor->run,
+                .step = task->plan == NULL ? NULL : task->plan->id,
+                .epoch = task->epoch,
+            },
+        .result = mem_alloc(sizeof(struct run_result)),
+    };
+    job.result->kind = task->kind;
+    job.result->step = task->step;
+    job.result->attempt = task->attempt;
+    job.result->purpose = task->purpose;
+    if (task->plan != NULL) {
+        job.ops = executor_find_step(executor, task->plan->kind);
+    }
+    if (task->kind != RUN_TASK_HEALTH && job.ops == NULL) {
+        job.result->err =
+            err_new(ERR_INTERNAL, NULL, "this upshift does not know the step %s", task->plan->kind);
+    } else {
+        job.result->err = works[task->kind](&job);
+    }
+    facts_release(&job.facts);
+    return job.result;
+}
+
+static struct err *check_gates(
+    const struct executor *executor, const struct plan_gate *gates, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (find_gate(executor, gates[i].name) == NULL) {
+            return err_code(err_new(ERR_REFUSED, NULL,
+                                "the plan has a gate \"%s\" that upshift %s does not know",
+                                gates[i].name, UPSHIFT_VERSION),
+                "plan_from_another_release");
+        }
+    }
+    return NULL;
+}
+
+static struct err *check_step(const struct executor *executor, const struct plan_step *step)
+{
+    const struct step_ops *ops = executor_find_step(executor, step->kind);
+    if (ops == NULL || step->def < ops->def_min || step->def > ops->def) {
+        return err_code(err_new(ERR_REFUSED, NULL,
+                            "the plan has a step %s of definition %lld that upshift %s cannot "
+                            "carry out",
+                            step->kind, (long long)step->def, UPSHIFT_VERSION),
+            "plan_from_another_release");
+    }
+    struct err *err = check_gates(executor, step->assumptions, step->assumption_count);
+    return err != NULL ? err : check_gates(executor, step->gates, step->gate_count);
+}
+
+struct err *executor_check_plan(const struct executor *executor, const struct plan *plan)
+{
+    struct err *err = check_gates(executor, plan->health, plan->health_count);
+    if (err == NULL) {
+        err = check_gates(executor, plan->during, plan->during_count);
+    }
+    for (size_t p = 0; err == NULL && p < plan->phase_count; p++) {
+        const struct plan_phase *phase = &plan->phases[p];
+        err = check_gates(executor, phase->before, phase->before_count);
+        if (err == NULL) {
+            err = check_gates(executor, phase->after, phase->after_count);
+        }
+        for (size_t s = 0; err == NULL && s < phase->step_count; s++) {
+            err = check_step(executor, &phase->steps[s]);
+        }
+    }
+    if (err != NULL) {
+        err = err_hint(err, "use the release of upshift that made the plan, or plan anew");
+    }
+    return err;
+}
