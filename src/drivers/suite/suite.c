@@ -75,7 +75,7 @@ static struct err *resolve_request(struct suite_job *job, const struct rules *ru
 }
 
 /* "7.0" stands for any 7.0.x, "7.0.15" for itself. */
-static bool is_wanted(const struct suite_job *job, const char *text)
+static bool is_asked_version(const struct suite_job *job, const char *text)
 {
     struct version version;
     AUTO_ERR err = version_parse(job->arena, job->wanted.product, text, &version);
@@ -107,7 +107,7 @@ static bool find_ready_tree(const struct suite_job *job, struct fact_artefact *r
         for (size_t i = 0; i < trees.gl_pathc; i++) {
             struct fact_artefact artefact;
             if (tree_read_marker(job->arena, trees.gl_pathv[i], &artefact) &&
-                is_wanted(job, artefact.version) &&
+                is_asked_version(job, artefact.version) &&
                 (!is_found || is_newer(job->arena, &artefact, ret_artefact))) {
                 *ret_artefact = artefact;
                 is_found = true;
@@ -229,12 +229,15 @@ static struct err *build_package_tree(const struct suite_job *job, const struct 
     AUTO_FREE char *archives = mem_format("%s.archives", tree.folder);
     tell(job, arena_format(job->arena, "fetching %s %s from %s", package->name, package->version,
                   apt->suite));
-    err = apt_fetch(job->call, apt, package, archives);
+    err = fs_remove_tree(archives); /* an interrupted attempt's packages may be older ones */
+    if (err == NULL) {
+        err = apt_fetch(job->call, apt, package, archives);
+    }
     if (err == NULL) {
         tell(job, arena_format(job->arena, "unpacking %s %s", version.product, version.text));
         err = tree_build(job->call, &tree, archives);
     }
-    AUTO_ERR leftover = fs_remove_tree(archives); /* the next attempt removes it too */
+    err_free(fs_remove_tree(archives));
     if (err == NULL) {
         err = check_program(job, &tree, version.text);
     }
@@ -273,7 +276,7 @@ static struct err *make_tree(const struct suite_job *job, struct fact_artefact *
     if (err != NULL) {
         return err;
     }
-    if (!is_wanted(job, package.version)) {
+    if (!is_asked_version(job, package.version)) {
         return refuse_other_version(job, package.version);
     }
     return build_package_tree(job, &apt, &package, ret_artefact);

@@ -190,7 +190,7 @@ struct err *tree_build(const struct call *call, const struct tree *tree, const c
         err = err_errno(ERR_REFUSED, tree->folder, "cannot put the programs into place");
     }
     if (err != NULL) {
-        AUTO_ERR ignored = fs_remove_tree(build); /* the first error says more */
+        err_free(fs_remove_tree(build)); /* the first error says more */
     }
     return err;
 }

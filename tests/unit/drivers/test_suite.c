@@ -20,6 +20,17 @@
 #include "drivers/suite/mirror.h"
 #include "drivers/suite/suite.h"
 
+/* Unpacks two programs, a loader for either architecture and one file with privileges. */
+#define FAKE_DPKG                                                                                  \
+    "mkdir -p $3/usr/bin $3/usr/lib/x86_64-linux-gnu $3/usr/lib/aarch64-linux-gnu\n"               \
+    ": >$3/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2\n"                                        \
+    ": >$3/usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1\n"                                      \
+    "cp /bin/true $3/usr/bin/redis-cli; cp /bin/true $3/usr/bin/su\n"                              \
+    "chmod 4755 $3/usr/bin/su\n"                                                                   \
+    "cat >$3/usr/bin/redis-server <<E\n#!/bin/sh\n"                                                \
+    "echo Redis server v=$(cat $FAKE/reported) sha=0 bits=64\nE\n"                                 \
+    "chmod 755 $3/usr/bin/redis-server\n"
+
 /* What each tool does is steered by files in $FAKE, so that a test changes one file. */
 static const struct {
     const char *name;
@@ -35,14 +46,7 @@ static const struct {
                   "echo 'Package: redis-server'\n"
                   "echo \"Version: $(cat $FAKE/version)\"\n"
                   "echo 'SHA256: 0123abcd'\n"},
-    {"dpkg-deb", "mkdir -p $3/usr/bin $3/usr/lib/x86_64-linux-gnu $3/usr/lib/aarch64-linux-gnu\n"
-                 ": >$3/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2\n"
-                 ": >$3/usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1\n"
-                 "cp /bin/true $3/usr/bin/redis-cli; cp /bin/true $3/usr/bin/su\n"
-                 "chmod 4755 $3/usr/bin/su\n"
-                 "cat >$3/usr/bin/redis-server <<E\n#!/bin/sh\n"
-                 "echo Redis server v=$(cat $FAKE/reported) sha=0 bits=64\nE\n"
-                 "chmod 755 $3/usr/bin/redis-server\n"},
+    {"dpkg-deb", FAKE_DPKG},
     {"patchelf", "echo \"$*\" >>$FAKE/patchelf.log\n"},
 };
 
@@ -262,6 +266,9 @@ static void a_tree_without_marker_is_built_again(void **state)
     make_folder(fixture, TREE "/usr/bin");
     put_file(fixture, TREE "/usr/bin/redis-server", "half", 0755);
     make_folder(fixture, TREE ".part/usr");
+    make_folder(fixture, TREE ".archives");
+    put_file(fixture, TREE ".archives/older.deb", "", 0644);
+    put_tool(fixture, "dpkg-deb", "case $2 in *older*) exit 1;; esac\n" FAKE_DPKG);
     struct fact_artefact artefact = {0};
     assert_null(prepare_version(fixture, "7.0", "bookworm", &artefact));
     assert_false(file_has(fixture, TREE "/usr/bin/redis-server", "half"));

@@ -1,0 +1,49 @@
+# A thin face of Meson: the targets that people type.
+#
+#   make            build
+#   make test       everything that is a test; ends with "N passed, N failed"
+#   make demo       two live upgrades under load (NAIVE=1, KILL=1: see README)
+#   make fuzz       each fuzzer for 60 s        make bench    measurements
+#   make tidy       the source rules alone      make install  into PREFIX (/usr/local)
+#
+# YES=1 lets test and demo install missing packages through sudo.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+export YES NAIVE KILL
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+# The tests need cmocka, which a plain build must not ask for.
+$(BUILD)/build.ninja:
+	scripts/deps.sh build
+	meson setup $(BUILD) --prefix=$(PREFIX) -Dtests=$$(pkg-config --exists cmocka && \
+		echo true || echo false)
+
+test:
+	scripts/deps.sh build run test
+	tests/run
+
+fuzz:
+	scripts/deps.sh build run test
+	tests/run --suite fuzz --fuzz-seconds 60
+
+demo:
+	scripts/deps.sh build run
+	$(MAKE) all
+	scripts/demo
+
+bench: all
+	meson test -C $(BUILD) --benchmark --verbose
+
+tidy:
+	tests/tidy/tidy.py
+
+install: all
+	meson install -C $(BUILD)
+
+clean:
+	rm -rf build build-asan build-tsan build-clang
+
+.PHONY: all test fuzz demo bench tidy install clean

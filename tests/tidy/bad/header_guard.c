@@ -1,0 +1,7 @@
+/* tidy: pretend src/base/bad.h */
+/*
+ * base/bad.h - bad.
+ */
+#ifndef BAD_H
+#define BAD_H
+#endif

@@ -1,0 +1,2 @@
+/* tidy: pretend src/drivers/redis/bad.c */
+#include "drivers/suite/apt.h"

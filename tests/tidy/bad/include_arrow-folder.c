@@ -1,0 +1,2 @@
+/* tidy: pretend src/misc/bad.c */
+#include "base/err.h"

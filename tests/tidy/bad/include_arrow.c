@@ -1,0 +1,2 @@
+/* tidy: pretend src/engine/bad.c */
+#include "drivers/lb.h"

@@ -1,0 +1,2 @@
+/* tidy: pretend src/base/bad.c */
+const char *x = "x"; /* see /root/notes */

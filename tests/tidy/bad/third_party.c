@@ -1,0 +1,2 @@
+/* tidy: pretend src/model/bad.c */
+#include <jansson.h>

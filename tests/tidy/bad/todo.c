@@ -1,0 +1,2 @@
+/* tidy: pretend src/base/bad.c */
+/* TODO: later */
