@@ -83,7 +83,9 @@ char *arena_strdup(struct arena *arena, const char *text)
 char *arena_strndup(struct arena *arena, const char *text, size_t size)
 {
     char *copy = arena_alloc(arena, size + 1);
-    memcpy(copy, text, size);
+    if (size > 0) { /* an empty struct str may have no data */
+        memcpy(copy, text, size);
+    }
     return copy;
 }
 

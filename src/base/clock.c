@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -66,21 +67,25 @@ const char *clock_format_wall(int64_t wall_ms, char ret_text[CLOCK_TEXT_SIZE])
     return ret_text;
 }
 
-const char *clock_boot_id(void)
+static char boot_id[64];
+
+static void read_boot_id(void)
 {
-    static char id[64];
-    if (id[0] != '\0') {
-        return id;
-    }
     const int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    const ssize_t size = fd < 0 ? -1 : read(fd, id, sizeof(id) - 1);
+    const ssize_t size = fd < 0 ? -1 : read(fd, boot_id, sizeof(boot_id) - 1);
     if (fd >= 0) {
         (void)close(fd);
     }
     if (size <= 1) {
-        memcpy(id, "unknown", sizeof("unknown"));
+        memcpy(boot_id, "unknown", sizeof("unknown"));
     } else {
-        id[strcspn(id, "\n")] = '\0';
+        boot_id[strcspn(boot_id, "\n")] = '\0';
     }
-    return id;
+}
+
+const char *clock_boot_id(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT; /* any thread may ask first */
+    (void)pthread_once(&once, read_boot_id);
+    return boot_id;
 }

@@ -143,8 +143,10 @@ static struct err *read_field(const struct codec_field *field, const struct json
             return wrong_type(where, field->key, "one of the known words");
         }
         return NULL;
-    case CODEC_TYPE_OBJECT:
-        return codec_read(field->codec, value, arena, where, member);
+    case CODEC_TYPE_OBJECT: {
+        struct err *err = codec_read(field->codec, value, arena, where, member);
+        return err == NULL ? NULL : err_wrap(err, NULL, "in \"%s\"", field->key);
+    }
     case CODEC_TYPE_LIST:
     case CODEC_TYPE_TEXTS:
         return read_list(

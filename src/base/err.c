@@ -48,7 +48,10 @@ static struct err *err_make(enum err_kind kind, const char *where, char *what)
     err->kind = kind;
     err->code = kind_names[kind];
     err->what = what;
-    err->where = where == NULL ? NULL : mem_strdup(where);
+    if (where != NULL) {
+        err->where = mem_strdup(where);
+        flatten(err->where);
+    }
     return err;
 }
 

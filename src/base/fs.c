@@ -113,6 +113,9 @@ struct err *fs_write(const char *path, const void *data, size_t size, mode_t mod
 
 struct err *fs_make_dirs(const char *path, mode_t mode)
 {
+    if (path[0] == '\0') {
+        return err_new(ERR_REFUSED, NULL, "cannot make a folder without a name");
+    }
     AUTO_FREE char *partial = mem_strdup(path);
     for (char *c = partial + 1;; c++) {
         if (*c != '/' && *c != '\0') {

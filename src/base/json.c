@@ -122,6 +122,11 @@ void js_remove(struct json *object, const char *key)
     (void)json_object_del(inner(object), key);
 }
 
+void js_drop_first(struct json *array)
+{
+    (void)json_array_remove(inner(array), 0);
+}
+
 enum js_type js_type(const struct json *value)
 {
     switch (json_typeof(inner(value))) {

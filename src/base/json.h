@@ -52,6 +52,7 @@ void js_put_text(struct json *object, const char *key, const char *text);
 void js_put_number(struct json *object, const char *key, int64_t value);
 void js_put_bool(struct json *object, const char *key, bool value);
 void js_remove(struct json *object, const char *key);
+void js_drop_first(struct json *array);
 
 enum js_type js_type(const struct json *value);
 bool js_is(const struct json *value, enum js_type type); /* false for NULL */

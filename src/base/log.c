@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,9 +9,24 @@
 
 static const char *const level_names[] = {"debug", "info", "notice", "warning", "error"};
 
+static bool is_control(char c)
+{
+    return (unsigned char)c < ' ' || c == 0x7f;
+}
+
+static bool is_plain(const char *value)
+{
+    for (const char *c = value; *c != '\0'; c++) {
+        if (is_control(*c) || strchr(" \"=\\", *c) != NULL) {
+            return false;
+        }
+    }
+    return value[0] != '\0';
+}
+
 static void append_value(struct buf *line, const char *value)
 {
-    if (value[0] != '\0' && strpbrk(value, " \"=\\\n\r\t") == NULL) {
+    if (is_plain(value)) {
         buf_append_text(line, value);
         return;
     }
@@ -19,7 +35,7 @@ static void append_value(struct buf *line, const char *value)
         if (*c == '"' || *c == '\\') {
             buf_append_char(line, '\\');
         }
-        buf_append_char(line, (unsigned char)*c < ' ' ? ' ' : *c);
+        buf_append_char(line, is_control(*c) ? ' ' : *c);
     }
     buf_append_char(line, '"');
 }

@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +18,8 @@
 
 enum {
     SECRET_SIZE_MAX = 4096,
-    SECRET_COMMAND_MS = 10000, /* a password manager may ask a remote service */
+    CONTENT_CAPACITY = 256 * 1024, /* more than fs_read() takes before it refuses the size */
+    SECRET_COMMAND_MS = 10000,     /* a password manager may ask a remote service */
 };
 
 void secret_release(struct secret *secret)
@@ -40,20 +42,26 @@ static void take(struct buf *content, struct secret *ret_secret)
     if (size > 0) {
         memcpy(ret_secret->bytes, content->data, size);
     }
-    if (content->data != NULL) {
-        explicit_bzero(content->data, content->capacity);
+    explicit_bzero(content->data, content->capacity);
+}
+
+/* Waits until there is something to read; false at the deadline. */
+static bool wait_readable(int fd, int64_t deadline_ms)
+{
+    int ready = -1;
+    while (ready < 0) { /* interrupted */
+        const int64_t left_ms = deadline_ms - clock_now_us() / 1000;
+        struct pollfd waited = {.fd = fd, .events = POLLIN};
+        ready = left_ms <= 0 ? 0 : poll(&waited, 1, (int)left_ms);
     }
+    return ready > 0;
 }
 
 /* Reads the child's output until it closes; false when the time or the size is exceeded. */
-static bool read_output(int fd, struct buf *content)
+static bool read_output(int fd, int64_t deadline_ms, struct buf *content)
 {
-    const int64_t deadline_ms = clock_now_us() / 1000 + SECRET_COMMAND_MS;
     for (;;) {
-        const int64_t left_ms = deadline_ms - clock_now_us() / 1000;
-        struct pollfd waited = {.fd = fd, .events = POLLIN};
-        if (left_ms <= 0 || content->size > SECRET_SIZE_MAX ||
-            poll(&waited, 1, (int)left_ms) == 0) {
+        if (content->size > SECRET_SIZE_MAX || !wait_readable(fd, deadline_ms)) {
             return false;
         }
         const ssize_t count = read(fd, buf_reserve(content, 512), 512);
@@ -67,36 +75,57 @@ static bool read_output(int fd, struct buf *content)
     }
 }
 
-static struct err *run_command(const char *const *argv, struct buf *content)
+/* Starts the command in its own process group, with signals as a shell would give them. Returns an
+ * errno. */
+static int start_command(const char *const *argv, int output, pid_t *ret_pid)
 {
     extern char **environ;
+    sigset_t set;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t actions;
+    (void)posix_spawnattr_init(&attributes);
+    (void)posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    (void)sigemptyset(&set);
+    (void)posix_spawnattr_setsigmask(&attributes, &set);
+    (void)sigfillset(&set);
+    (void)posix_spawnattr_setsigdefault(&attributes, &set);
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    const int failed = posix_spawnp(
+        ret_pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)posix_spawnattr_destroy(&attributes);
+    return failed;
+}
+
+static struct err *run_command(const char *const *argv, struct buf *content)
+{
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return err_errno(ERR_INTERNAL, argv[0], "cannot make a pipe");
     }
-    posix_spawn_file_actions_t actions;
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    AUTO_CLOSE reader = ends[0];
+    AUTO_CLOSE writer = ends[1];
     pid_t pid;
-    const int failed =
-        posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    (void)close(ends[1]);
+    const int failed = start_command(argv, writer, &pid);
     if (failed != 0) {
-        (void)close(ends[0]);
         return err_new(ERR_INVALID, argv[0], "cannot run the command that gives the secret: %s",
             strerror(failed));
     }
-    const bool is_whole = read_output(ends[0], content);
-    (void)close(ends[0]);
-    if (!is_whole) {
-        (void)kill(pid, SIGKILL);
-    }
+    fs_close_slot(&writer);
+    AUTO_CLOSE exited = (int)syscall(SYS_pidfd_open, pid, 0);
+    const int64_t deadline_ms = clock_now_us() / 1000 + SECRET_COMMAND_MS;
+    const bool is_whole = read_output(reader, deadline_ms, content) && exited >= 0 &&
+                          wait_readable(exited, deadline_ms);
+    (void)kill(-pid, SIGKILL); /* whatever is left of its group; not yet reaped, so still its own */
     int status = 0;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     if (!is_whole || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        return err_new(ERR_INVALID, argv[0], "the command that gives the secret failed");
+        struct err *err = err_new(ERR_INVALID, argv[0], "the command that gives the secret failed");
+        return err_hint(err, "run it by hand: it must print the secret within %d s and exit with 0",
+            SECRET_COMMAND_MS / 1000);
     }
     return NULL;
 }
@@ -104,6 +133,7 @@ static struct err *run_command(const char *const *argv, struct buf *content)
 struct err *secret_resolve(const struct secret_ref *ref, struct secret *ret_secret)
 {
     AUTO_BUF content = {0};
+    buf_reserve(&content, CONTENT_CAPACITY)[0] = '\0'; /* growing would leave unwiped copies */
     struct err *err = NULL;
     switch (ref->source) {
     case SECRET_NONE:
@@ -128,9 +158,7 @@ struct err *secret_resolve(const struct secret_ref *ref, struct secret *ret_secr
         break;
     }
     if (err != NULL) {
-        if (content.data != NULL) {
-            explicit_bzero(content.data, content.capacity);
-        }
+        explicit_bzero(content.data, content.capacity);
         return err_code(err, "secret_missing");
     }
     take(&content, ret_secret);

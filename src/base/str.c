@@ -1,6 +1,7 @@
 #include "base/str.h"
 
 #include <limits.h>
+#include <strings.h>
 
 enum { DISTANCE_TEXT_MAX = 64 };
 
@@ -72,6 +73,26 @@ bool str_to_int64(struct str text, int64_t *ret_value)
     return true;
 }
 
+bool str_to_size(const char *text, int64_t *ret_bytes)
+{
+    static const struct {
+        const char *unit;
+        int64_t factor;
+    } units[] = {{"", 1}, {"b", 1}, {"k", 1000}, {"kb", 1024}, {"m", 1000000}, {"mb", 1 << 20},
+        {"g", 1000000000}, {"gb", 1 << 30}};
+    const struct str number = {text, strspn(text, "0123456789")};
+    int64_t value;
+    if (!str_to_int64(number, &value)) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(units); i++) {
+        if (strcasecmp(text + number.size, units[i].unit) == 0) {
+            return !__builtin_mul_overflow(value, units[i].factor, ret_bytes);
+        }
+    }
+    return false;
+}
+
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
     const unsigned ab = a < b ? a : b;
@@ -106,11 +127,11 @@ unsigned str_distance(const char *a, const char *b)
 const char *str_nearest(const char *wrong, const char *const *names, size_t count)
 {
     const char *nearest = NULL;
-    unsigned best = (unsigned)strlen(wrong) / 3 + 1;
+    unsigned limit = ((unsigned)strlen(wrong) + 2) / 3 + 1; /* a third, rounded up, is allowed */
     for (size_t i = 0; i < count; i++) {
         const unsigned distance = str_distance(wrong, names[i]);
-        if (distance < best || (distance == best && nearest == NULL)) {
-            best = distance;
+        if (distance < limit) {
+            limit = distance;
             nearest = names[i];
         }
     }

@@ -53,10 +53,15 @@ bool str_starts_with(struct str text, const char *prefix);
 /* Reads a whole decimal number; false on anything else, overflow included. */
 bool str_to_int64(struct str text, int64_t *ret_value);
 
+/* Reads a size as servers write it: "67108864", "64mb", "64k"; kb, mb, gb count in 1024, k, m, g
+ * in 1000. False on anything else, overflow included; `*ret_bytes` is then undefined. */
+bool str_to_size(const char *text, int64_t *ret_bytes);
+
 /* Damerau-Levenshtein distance, for "did you mean"; texts over 64 bytes answer 64. */
 unsigned str_distance(const char *a, const char *b);
 
-/* The nearest of `count` names to `wrong` within a third of its length, or NULL. Borrowed. */
+/* The nearest of `count` names to `wrong` within a third of its length
+ * (rounded up), or NULL. Borrowed. */
 const char *str_nearest(const char *wrong, const char *const *names, size_t count);
 
 #endif
