@@ -1,0 +1,620 @@
+#include "config/inventory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "config/inventory_forms.h"
+#include "config/schema.h"
+
+enum { MIB = 1024 * 1024 };
+
+/* Something that only one node may have. */
+struct claim {
+    const char *key; /* "address"; borrowed from the table, so compared as a pointer */
+    const char *value;
+    const char *owner; /* the node's name */
+    int64_t line;
+};
+
+/* The schema's reader and what reading an inventory needs besides. */
+struct inventory_reader {
+    struct schema_reader base; /* first: the readings below get it as their reader */
+    struct inventory *inventory;
+    struct claim *claims;
+    size_t claim_count;
+    size_t cluster_claims_from; /* names only clash within their cluster: its claims begin here */
+    size_t node_count;
+};
+
+static schema_reading read_datastores, read_versions, read_clusters, read_auth, read_password,
+    read_tls, read_nodes, read_address;
+
+/* ---- the tables: what the file may say ---- */
+
+static const char *const datastore_words[] = {"redis", "valkey", NULL};
+static const char *const datastore_planned[] = {
+    "mariadb", "postgresql", "infinispan", "zookeeper", NULL};
+static const char *const topology_words[] = {"cluster", NULL};
+static const char *const topology_planned[] = {"sentinel", "replication", "standalone", NULL};
+static const char *const via_words[] = {"local", NULL};
+static const char *const via_planned[] = {"ssh", NULL};
+static const char *const manager_words[] = {"process", NULL};
+static const char *const manager_planned[] = {"systemd", NULL};
+static const char *const provider_words[] = {"suite", NULL};
+static const char *const provider_planned[] = {"apt", NULL};
+static const char *const failure_words[] = {[INV_FAILURE_PAUSE] = "pause", NULL};
+static const char *const failure_planned[] = {"rollback", "continue", NULL};
+static const char *const probe_words[] = {[INV_PROBE_OFF] = "off",
+    [INV_PROBE_READ_ONLY] = "read-only",
+    [INV_PROBE_WRITE] = "write",
+    NULL};
+
+/* A key that is a number within bounds. */
+#define NUMBER(type, member, key, sample, least, most)                                             \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_number,                                 \
+        .offset = offsetof(type, member), .min = (least), .max = (most)                            \
+    }
+#define BYTES(type, member, key, sample, least, most)                                              \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_bytes,                                  \
+        .offset = offsetof(type, member), .min = (least), .max = (most)                            \
+    }
+#define PATH(type, member, key, sample, required)                                                  \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_path, .offset = offsetof(type, member), \
+        .is_required = (required)                                                                  \
+    }
+#define CHOICE(type, member, key, sample, known, later, required)                                  \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_choice,                                 \
+        .offset = offsetof(type, member), .words = (known), .planned = (later),                    \
+        .is_required = (required)                                                                  \
+    }
+#define WORD(type, member, key, sample, known, later)                                              \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_word, .offset = offsetof(type, member), \
+        .words = (known), .planned = (later)                                                       \
+    }
+#define TEXT(type, member, key, sample, how, required)                                             \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_text, .offset = offsetof(type, member), \
+        .form = (how), .is_required = (required)                                                   \
+    }
+#define MAPPING(type, member, key, sample, table)                                                  \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_mapping,                                \
+        .offset = offsetof(type, member), .mapping = (table)                                       \
+    }
+#define INLINED(key, sample, table)                                                                \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_mapping, .mapping = (table)             \
+    }
+#define OWN(key, sample, reading, required)                                                        \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = (reading), .is_required = (required)           \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
+static const struct schema_key probe_keys[] = {
+    WORD(struct inv_probe, mode, "mode", "write", probe_words, NULL),
+    {.name = "required",
+        .example = "true",
+        .read = schema_bool,
+        .offset = offsetof(struct inv_probe, is_required)},
+    NUMBER(struct inv_probe, rate, "rate", "100", 1, 100000),
+    NUMBER(struct inv_probe, keys_max, "keys_max", "1000000", 1000, 10000000),
+    NUMBER(struct inv_probe, ttl_s, "ttl_s", "3600", 60, 604800),
+    NUMBER(struct inv_probe, linger_s, "linger_s", "600", 0, 86400),
+    END,
+};
+static const struct schema probe_schema = {"a probe", probe_keys};
+
+static const struct schema_key policy_keys[] = {
+    NUMBER(struct inv_policy, max_unavailable, "max_unavailable", "1", 1, 100),
+    NUMBER(struct inv_policy, soak_s, "soak_s", "30", 0, 604800),
+    NUMBER(struct inv_policy, step_timeout_s, "step_timeout_s", "120", 10, 86400),
+    NUMBER(struct inv_policy, gate_timeout_s, "gate_timeout_s", "300", 1, 86400),
+    BYTES(struct inv_policy, lag_bytes_max, "lag_bytes_max", "1MiB", 0, 1024LL * MIB),
+    BYTES(struct inv_policy, backlog_bytes, "backlog", "64MiB", MIB, 64 * 1024LL * MIB),
+    WORD(struct inv_policy, on_failure, "on_failure", "pause", failure_words, failure_planned),
+    MAPPING(struct inv_policy, probe, "probe", "{ mode: write }", &probe_schema),
+    END,
+};
+static const struct schema policy_schema = {"a policy", policy_keys};
+
+static const struct schema_key node_keys[] = {
+    TEXT(struct inv_node, name, "name", "n1", &form_node_name, false),
+    OWN("address", "127.0.0.1:7001", read_address, true),
+    PATH(struct inv_node, directory, "directory", "/srv/redis/n1", true),
+    PATH(struct inv_node, config_file, "config", "/srv/redis/n1/redis.conf", true),
+    PATH(struct inv_node, server_link, "server", "/srv/redis/n1/server", false),
+    PATH(struct inv_node, pid_file, "pid_file", "/srv/redis/n1/upshift.pid", false),
+    PATH(struct inv_node, log_file, "log_file", "/srv/redis/n1/server.log", false),
+    END,
+};
+static const struct schema node_schema = {"a node", node_keys};
+
+static const struct schema_key tls_keys[] = {
+    PATH(struct inv_tls, ca_file, "ca_file", "/etc/ssl/redis-ca.pem", false),
+    PATH(struct inv_tls, cert_file, "cert_file", "/etc/ssl/upshift.pem", false),
+    PATH(struct inv_tls, key_file, "key_file", "/etc/ssl/upshift.key", false),
+    TEXT(struct inv_tls, server_name, "server_name", "redis.example.org", &form_host_name, false),
+    END,
+};
+static const struct schema tls_schema = {"tls", tls_keys};
+
+struct password_words {
+    const char *env, *file;
+    const char *const *argv;
+    size_t argc;
+};
+static const struct schema_key password_keys[] = {
+    TEXT(struct password_words, env, "env", "REDIS_PASSWORD", &form_variable, false),
+    PATH(struct password_words, file, "file", "/etc/upshift/redis.password", false),
+    {.name = "command",
+        .example = "[pass, show, redis]",
+        .read = schema_texts,
+        .offset = offsetof(struct password_words, argv),
+        .count_offset = offsetof(struct password_words, argc)},
+    END,
+};
+static const struct schema password_schema = {"a password", password_keys};
+
+static const struct schema_key auth_keys[] = {
+    TEXT(struct inv_cluster, user, "user", "upshift", &form_user, false),
+    OWN("password", "{ env: REDIS_PASSWORD }", read_password, true),
+    END,
+};
+static const struct schema auth_schema = {"auth", auth_keys};
+
+static const struct schema_key hosts_keys[] = {
+    CHOICE(struct inv_cluster, host_via, "via", "local", via_words, via_planned, true),
+    END,
+};
+static const struct schema hosts_schema = {"hosts", hosts_keys};
+
+static const struct schema_key service_keys[] = {
+    CHOICE(struct inv_cluster, service_manager, "manager", "process", manager_words,
+        manager_planned, true),
+    TEXT(struct inv_cluster, service_user, "user", "redis", &form_system_user, false),
+    END,
+};
+static const struct schema service_schema = {"service", service_keys};
+
+static const struct schema_key package_keys[] = {
+    CHOICE(struct inv_cluster, package_provider, "provider", "suite", provider_words,
+        provider_planned, true),
+    END,
+};
+static const struct schema package_schema = {"package", package_keys};
+
+static const struct schema_key cluster_keys[] = {
+    CHOICE(struct inv_cluster, datastore, "datastore", "redis", datastore_words, datastore_planned,
+        true),
+    CHOICE(struct inv_cluster, topology, "topology", "cluster", topology_words, topology_planned,
+        true),
+    OWN("auth", "{ password: { env: REDIS_PASSWORD } }", read_auth, false),
+    OWN("tls", "{ ca_file: /etc/ssl/redis-ca.pem }", read_tls, false),
+    INLINED("hosts", "{ via: local }", &hosts_schema),
+    INLINED("service", "{ manager: process }", &service_schema),
+    INLINED("package", "{ provider: suite }", &package_schema),
+    OWN("nodes", "[{ address: 127.0.0.1:7001, directory: ..., config: ... }, ...]", read_nodes,
+        true),
+    MAPPING(struct inv_cluster, policy, "policy", "{ soak_s: 30 }", &policy_schema),
+    END,
+};
+static const struct schema cluster_schema = {"a cluster", cluster_keys};
+
+static const struct schema_key version_keys[] = {
+    TEXT(struct inv_version, suite, "suite", "bookworm", &form_suite, true),
+    END,
+};
+static const struct schema version_schema = {"a version", version_keys};
+
+static const struct schema_key datastore_keys[] = {
+    OWN("versions", "{ \"7.0\": { suite: bookworm } }", read_versions, true),
+    END,
+};
+static const struct schema datastore_schema = {"a datastore", datastore_keys};
+
+/* The name of a member of `datastores`. */
+static const struct schema_key datastore_name = {.name = "datastore",
+    .example = "redis",
+    .words = datastore_words,
+    .planned = datastore_planned};
+
+static const struct schema_key inventory_keys[] = {
+    OWN("datastores", "{ redis: { versions: { \"7.0\": { suite: bookworm } } } }", read_datastores,
+        true),
+    OWN("clusters", "{ NAME: { datastore: redis, ... } }", read_clusters, true),
+    END,
+};
+static const struct schema inventory_schema = {"the inventory", inventory_keys};
+
+static const struct inv_cluster cluster_defaults = {
+    .host_via = "local",
+    .service_manager = "process",
+    .package_provider = "suite",
+    .policy =
+        {
+            .max_unavailable = 1,
+            .soak_s = 30,
+            .step_timeout_s = 120,
+            .gate_timeout_s = 300,
+            .lag_bytes_max = MIB,
+            .backlog_bytes = 64 * (int64_t)MIB,
+            .on_failure = INV_FAILURE_PAUSE,
+            .probe = {.mode = INV_PROBE_WRITE,
+                .rate = 100,
+                .keys_max = 1000000,
+                .ttl_s = 3600,
+                .linger_s = 600},
+        },
+};
+
+/* ---- the readings that no table expresses ---- */
+
+static struct inventory_reader *whole_of(struct schema_reader *reader)
+{
+    return (struct inventory_reader *)(void *)reader;
+}
+
+/* Is it a mapping from names to something? */
+static bool is_named_mapping(
+    struct schema_reader *reader, const struct schema_key *key, const struct yaml_node *value)
+{
+    if (value->kind == YAML_MAPPING && value->child_count > 0) {
+        return true;
+    }
+    schema_refuse_kind(reader, key, value, "a mapping with at least one member");
+    return false;
+}
+
+static void read_versions(struct schema_reader *reader, const struct schema_key *key,
+    const struct yaml_node *value, void *object)
+{
+    struct inv_datastore *datastore = object;
+    if (!is_named_mapping(reader, key, value)) {
+        return;
+    }
+    for (size_t i = 0; i < value->child_count; i++) {
+        const struct yaml_node *child = &value->children[i];
+        struct inv_version version = {.product = datastore->name};
+        if (schema_check_form(reader, child->key, &form_version)) {
+            version.name = arena_strdup(reader->arena, child->key->text);
+        }
+        schema_read(reader, child, &version_schema, &version);
+        struct inv_version *kept = arena_push(reader->arena, &datastore->versions,
+            &datastore->version_count, sizeof(*datastore->versions));
+        *kept = version;
+    }
+}
+
+static void read_datastores(struct schema_reader *reader, const struct schema_key *key,
+    const struct yaml_node *value, void *object)
+{
+    struct inventory *inventory = object;
+    if (!is_named_mapping(reader, key, value)) {
+        return;
+    }
+    for (size_t i = 0; i < value->child_count; i++) {
+        const struct yaml_node *child = &value->children[i];
+        size_t word;
+        if (!schema_find_word(reader, &datastore_name, child->key, &word)) {
+            continue; /* nothing is known of how it would continue */
+        }
+        struct inv_datastore datastore = {.name = datastore_words[word]};
+        schema_read(reader, child, &datastore_schema, &datastore);
+        struct inv_datastore *kept = arena_push(reader->arena, &inventory->datastores,
+            &inventory->datastore_count, sizeof(*inventory->datastores));
+        *kept = datastore;
+    }
+}
+
+static void read_password(struct schema_reader *reader, const struct schema_key *UNUSED(key),
+    const struct yaml_node *value, void *object)
+{
+    static const char remedy[] =
+        "write { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT, ...] }";
+    struct inv_cluster *cluster = object;
+    if (value->kind != YAML_MAPPING) {
+        config_complain(reader->complaints, value->place,
+            "\"password\" must say where the password is, not what it is");
+        config_add_remedy(reader->complaints, "%s", remedy);
+        return;
+    }
+    struct password_words words = {0};
+    schema_read(reader, value, &password_schema, &words);
+    if (value->child_count != 1 || (words.argv != NULL && words.argc == 0)) {
+        config_complain(reader->complaints, yaml_name_place(value),
+            "\"password\" needs exactly one place to come from");
+        config_add_remedy(reader->complaints, "%s", remedy);
+        return;
+    }
+    if (words.env != NULL) {
+        cluster->password = (struct secret_ref){.source = SECRET_ENV, .name = words.env};
+    } else if (words.file != NULL) {
+        cluster->password = (struct secret_ref){.source = SECRET_FILE, .name = words.file};
+    } else if (words.argv != NULL) {
+        cluster->password = (struct secret_ref){.source = SECRET_COMMAND, .argv = words.argv};
+    }
+}
+
+static void read_auth(struct schema_reader *reader, const struct schema_key *UNUSED(key),
+    const struct yaml_node *value, void *object)
+{
+    config_hide_lines(reader->complaints, value->key->place.line, value->line_last);
+    schema_read(reader, value, &auth_schema, object);
+}
+
+static void read_tls(struct schema_reader *reader, const struct schema_key *UNUSED(key),
+    const struct yaml_node *value, void *object)
+{
+    struct inv_tls *tls = &((struct inv_cluster *)object)->tls;
+    tls->is_enabled = true;
+    schema_read(reader, value, &tls_schema, tls);
+    if ((tls->cert_file == NULL) != (tls->key_file == NULL)) {
+        config_complain(reader->complaints, yaml_name_place(value),
+            "\"cert_file\" and \"key_file\" belong together");
+        config_add_remedy(reader->complaints, "give both, or neither when the servers do not ask "
+                                              "for a client certificate");
+    }
+}
+
+static void read_address(struct schema_reader *reader, const struct schema_key *key,
+    const struct yaml_node *value, void *object)
+{
+    struct inv_node *node = object;
+    if (value->kind != YAML_SCALAR) {
+        schema_refuse_kind(reader, key, value, "an address");
+        return;
+    }
+    if (!schema_check_form(reader, value, &form_address)) {
+        return;
+    }
+    struct str host;
+    address_split(value->text, &host, &node->port);
+    const bool is_bracketed = host.data[0] == '[';
+    node->host = is_bracketed ? arena_strndup(reader->arena, host.data + 1, host.size - 2)
+                              : arena_strndup(reader->arena, host.data, host.size);
+    if (node->name == NULL) {
+        node->name = arena_strdup(reader->arena, value->text);
+    }
+}
+
+static void fill_paths(struct schema_reader *reader, struct inv_node *node)
+{
+    if (node->directory == NULL) {
+        return; /* missing or refused: complained about */
+    }
+    const struct {
+        const char **slot;
+        const char *name;
+    } defaults[] = {
+        {&node->server_link, "server"},
+        {&node->pid_file, "upshift.pid"},
+        {&node->log_file, "server.log"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(defaults); i++) {
+        if (*defaults[i].slot == NULL) {
+            *defaults[i].slot =
+                arena_format(reader->arena, "%s/%s", node->directory, defaults[i].name);
+        }
+    }
+}
+
+/* The claim that `wanted` collides with, or NULL. */
+static const struct claim *find_claim(
+    const struct inventory_reader *reader, const struct claim *wanted, size_t from)
+{
+    for (size_t i = from; i < reader->claim_count; i++) {
+        const struct claim *other = &reader->claims[i];
+        if (other->key == wanted->key && text_equal(other->value, wanted->value)) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+static void refuse_claim(struct inventory_reader *reader, const struct yaml_node *node,
+    const struct claim *wanted, const struct claim *other)
+{
+    const struct yaml_node *written = yaml_get(node, wanted->key);
+    config_complain(reader->base.complaints,
+        written == NULL ? yaml_name_place(node) : written->place, "two nodes have the same %s: %s",
+        wanted->key, wanted->value);
+    config_add_remedy(reader->base.complaints, "the other one is %s in line %lld; change one",
+        other->owner, (long long)other->line);
+}
+
+/* Whatever two servers may not share. All clusters are on this machine as long as `hosts.via` is
+ * local, so paths must differ between clusters, too. */
+static void claim_all(
+    struct inventory_reader *reader, const struct yaml_node *value, const struct inv_node *node)
+{
+    const char *address = node->host == NULL ? NULL
+                                             : arena_format(reader->base.arena, "%s:%lld",
+                                                   node->host, (long long)node->port);
+    const struct {
+        const char *key, *value;
+        size_t from;
+    } wanted[] = {
+        {"address", address, 0},
+        {"directory", node->directory, 0},
+        {"name", node->name, reader->cluster_claims_from},
+        {"config", node->config_file, 0},
+        {"server", node->server_link, 0},
+        {"pid_file", node->pid_file, 0},
+    };
+    bool has_clash = false;
+    for (size_t i = 0; i < ARRAY_COUNT(wanted); i++) {
+        /* What follows from an address or a directory clashes with it: one mistake, not three. */
+        if (wanted[i].value == NULL || (has_clash && yaml_get(value, wanted[i].key) == NULL)) {
+            continue;
+        }
+        const struct claim claim = {.key = wanted[i].key,
+            .value = wanted[i].value,
+            .owner = node->name == NULL ? "a node" : node->name,
+            .line = value->place.line};
+        const struct claim *other = find_claim(reader, &claim, wanted[i].from);
+        if (other != NULL) {
+            refuse_claim(reader, value, &claim, other);
+            has_clash = true;
+            continue;
+        }
+        struct claim *kept =
+            arena_push(reader->base.arena, &reader->claims, &reader->claim_count, sizeof(*kept));
+        *kept = claim;
+    }
+}
+
+static void read_nodes(struct schema_reader *reader, const struct schema_key *key,
+    const struct yaml_node *value, void *object)
+{
+    struct inventory_reader *whole = whole_of(reader);
+    struct inv_cluster *cluster = object;
+    if (value->kind != YAML_LIST || value->child_count == 0) {
+        schema_refuse_kind(reader, key, value, "a list of at least one node");
+        return;
+    }
+    whole->node_count += value->child_count;
+    if (whole->node_count > INVENTORY_NODES_MAX) {
+        config_complain(reader->complaints, yaml_name_place(value),
+            "more than %d nodes are not accepted in one inventory", INVENTORY_NODES_MAX);
+        config_add_remedy(reader->complaints, "write one inventory per group of clusters");
+        return;
+    }
+    whole->cluster_claims_from = whole->claim_count;
+    cluster->nodes = arena_alloc_array(reader->arena, value->child_count, sizeof(*cluster->nodes));
+    for (size_t i = 0; i < value->child_count; i++) {
+        struct inv_node *node = &cluster->nodes[i];
+        schema_read(reader, &value->children[i], &node_schema, node);
+        fill_paths(reader, node);
+        if (value->children[i].kind == YAML_MAPPING) {
+            claim_all(whole, &value->children[i], node);
+        }
+    }
+    cluster->node_count = value->child_count;
+}
+
+static void read_clusters(struct schema_reader *reader, const struct schema_key *key,
+    const struct yaml_node *value, void *object)
+{
+    struct inventory *inventory = object;
+    if (!is_named_mapping(reader, key, value)) {
+        return;
+    }
+    for (size_t i = 0; i < value->child_count; i++) {
+        const struct yaml_node *child = &value->children[i];
+        const struct config_place *place = &child->key->place;
+        struct inv_cluster cluster = cluster_defaults;
+        (void)schema_check_form(reader, child->key, &form_cluster_name);
+        cluster.name = arena_strdup(reader->arena, child->key->text);
+        cluster.place = arena_format(reader->arena, "%s:%lld:%lld", reader->complaints->file,
+            (long long)place->line, (long long)place->column);
+        schema_read(reader, child, &cluster_schema, &cluster);
+        struct inv_cluster *kept = arena_push(reader->arena, &inventory->clusters,
+            &inventory->cluster_count, sizeof(*inventory->clusters));
+        *kept = cluster;
+    }
+}
+
+/* ---- the whole ---- */
+
+static void read_root(struct inventory_reader *reader, const struct yaml_node *root)
+{
+    if (yaml_is_empty(root)) {
+        config_complain(reader->base.complaints, root->place, "the inventory is empty");
+        config_add_remedy(
+            reader->base.complaints, "describe your clusters as docs/inventory.md shows");
+        return;
+    }
+    schema_read(&reader->base, root, &inventory_schema, reader->inventory);
+}
+
+static struct err *make_error(const struct config_complaints *complaints, const char *path)
+{
+    const size_t count = complaints->count + complaints->hidden_count;
+    struct err *err =
+        err_new(ERR_INVALID, path, "the inventory has %zu mistake%s", count, count == 1 ? "" : "s");
+    err = err_hint(err, "correct what is listed; docs/inventory.md describes every key");
+    return err_code(err, "inventory_invalid");
+}
+
+struct err *config_parse_inventory(const struct config_source *source,
+    struct inventory *ret_inventory, struct config_complaints *ret_complaints)
+{
+    AUTO_INVENTORY inventory = {0};
+    AUTO_ARENA scratch = {0};
+    const char *slash = strrchr(source->absolute_path, '/');
+    config_complaints_init(ret_complaints, source->shown_path, source->text);
+    struct inventory_reader reader = {
+        .base = {.arena = &inventory.arena,
+            .complaints = ret_complaints,
+            .folder = arena_strndup(
+                &scratch, source->absolute_path, (size_t)(slash - source->absolute_path))},
+        .inventory = &inventory,
+    };
+    const struct yaml_node *root = yaml_parse(ret_complaints, &scratch);
+    if (root != NULL) {
+        read_root(&reader, root);
+    }
+    if (ret_complaints->count > 0) {
+        config_complaints_sort(ret_complaints);
+        return make_error(ret_complaints, source->shown_path);
+    }
+    char digest[SHA256_HEX_SIZE];
+    sha256_hex(source->text.data, source->text.size, digest);
+    inventory.digest = arena_strdup(&inventory.arena, digest);
+    inventory.path = arena_strdup(&inventory.arena, source->absolute_path);
+    *ret_inventory = inventory;
+    inventory = (struct inventory){0}; /* handed over */
+    return NULL;
+}
+
+/* The folder's true path and the file's own name: a link to the file keeps its folder. */
+static struct err *make_absolute(const char *path, char **ret_path)
+{
+    AUTO_FREE char *folder = mem_strdup(path);
+    char *slash = strrchr(folder, '/');
+    const char *name = slash == NULL ? path : path + (slash - folder) + 1;
+    if (slash != NULL) {
+        slash[slash == folder] = '\0'; /* keeps "/" itself */
+    }
+    AUTO_FREE char *resolved = realpath(slash == NULL ? "." : folder, NULL);
+    if (resolved == NULL) {
+        return err_errno(ERR_INVALID, path, "cannot find the folder of the inventory");
+    }
+    *ret_path = mem_format("%s/%s", text_equal(resolved, "/") ? "" : resolved, name);
+    return NULL;
+}
+
+struct err *config_load_inventory(
+    const char *path, struct inventory *ret_inventory, struct config_complaints *ret_complaints)
+{
+    AUTO_BUF content = {0};
+    AUTO_FREE char *absolute_path = NULL;
+    config_complaints_init(ret_complaints, path, STR(""));
+    struct err *err = make_absolute(path, &absolute_path);
+    if (err == NULL) {
+        err = fs_read(path, INVENTORY_SIZE_MAX, &content);
+    }
+    if (err != NULL) {
+        err = err_wrap(err, path, "cannot read the inventory");
+        err = err_hint(err, "name a readable file of at most 1 MiB with --inventory");
+        return err_code(err, "inventory_unreadable");
+    }
+    config_complaints_release(ret_complaints);
+    const struct config_source source = {.absolute_path = absolute_path,
+        .shown_path = path,
+        .text = {buf_text(&content), content.size}};
+    return config_parse_inventory(&source, ret_inventory, ret_complaints);
+}
