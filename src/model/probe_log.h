@@ -7,10 +7,10 @@
  *
  *   "start"    struct probe_start: once, first
  *   "block"    struct probe_block: every 100 ms
- *   "error"    struct probe_error: one raw failure (the first 1,000 of an incarnation, then counted
- * only) "mark"     struct probe_mark: something the controller did, after the fact "readback"
- * struct probe_readback: every acknowledged write read again (also during a long run) "final"
- * struct probe_final: once, last; absent when the probe was killed
+ *   "error"    struct probe_error: one raw failure; the first 1,000 of an incarnation
+ *   "mark"     struct probe_mark: something the controller did, after the fact
+ *   "readback" struct probe_readback: acknowledged writes read again, also during a long run
+ *   "final"    struct probe_final: once, last; absent when the probe was killed
  *
  * Times: `_us` of CLOCK_BOOTTIME for measuring, `wall_ms` for people. An operation is *raw failed*
  * when a client without retry would have seen an error; every such operation is retried once, 50 ms

@@ -1,0 +1,55 @@
+/*
+ * probe/slots.h - which node owns which slot, as this client believes.
+ *
+ * A map like that of any cluster client: filled from CLUSTER SLOTS, corrected by MOVED. It is
+ * allowed to be wrong; a redirection corrects it and is no failure.
+ */
+#ifndef UPSHIFT_PROBE_SLOTS_H
+#define UPSHIFT_PROBE_SLOTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "wire/redis_text.h"
+#include "wire/resp.h"
+
+enum { SLOTS_NODE_COUNT_MAX = 256 };
+
+struct slot_node {
+    char *host; /* owned */
+    int64_t port;
+    char *where; /* "127.0.0.1:7001"; owned */
+};
+
+struct slots {
+    struct slot_node nodes[SLOTS_NODE_COUNT_MAX];
+    size_t node_count;
+    int16_t owners[REDIS_SLOT_COUNT]; /* index of the node, or -1 */
+    bool is_stale;                    /* something contradicted the map: ask again */
+    int adviser;                      /* the node to ask, or -1 for any */
+};
+
+void slots_init(struct slots *slots);
+void slots_release(struct slots *slots);
+
+/* Index of a node, which is added when new; -1 when there are too many. */
+int slots_node(struct slots *slots, struct str host, int64_t port);
+
+/* Takes over the reply to CLUSTER SLOTS of node `from`; false when it is not one. */
+bool slots_load(struct slots *slots, const struct resp *reply, int from);
+
+/* The node to ask for a key; any node while the owner is unknown. `random` chooses it. */
+int slots_route(const struct slots *slots, struct str key, uint64_t random);
+
+/* A node other than `node`, if there is one. */
+int slots_other(const struct slots *slots, int node, uint64_t random);
+
+/* Says that `node` failed its client: the map is to be asked again, from somebody else. */
+void slots_distrust(struct slots *slots, int node, uint64_t random);
+
+/* If `error` redirects: learns from it and returns the node to ask instead. -1 otherwise. */
+int slots_redirect(struct slots *slots, struct str error, int from, bool *ret_is_ask);
+
+#endif
