@@ -1,0 +1,413 @@
+#include "bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "engine/loop.h"
+
+struct row {
+    const char *phase, *id, *kind, *node, *shard, *after;
+    bool takes_out;
+    enum plan_scope scope;
+};
+
+static const struct row rows[] = {
+    {"prepare", "s1/n1/backlog", "fake", "n1", "s1", NULL, false, PLAN_SCOPE_RUN},
+    {"prepare", "s1/n4/delay", "fake", "n4", "s1", NULL, false, PLAN_SCOPE_FINALIZE},
+    {"replicas", "s1/n4/stop", "fake", "n4", "s1", NULL, true, PLAN_SCOPE_NONE},
+    {"replicas", "s1/n4/switch", "fake", "n4", "s1", "s1/n4/stop", false, PLAN_SCOPE_NONE},
+    {"replicas", "s1/n4/start", "fake", "n4", "s1", "s1/n4/switch", false, PLAN_SCOPE_NONE},
+    {"replicas", "s2/n5/stop", "fake", "n5", "s2", NULL, true, PLAN_SCOPE_NONE},
+    {"replicas", "s2/n5/switch", "fake", "n5", "s2", "s2/n5/stop", false, PLAN_SCOPE_NONE},
+    {"replicas", "s2/n5/start", "fake", "n5", "s2", "s2/n5/switch", false, PLAN_SCOPE_NONE},
+    {"switchover", "s1/switchover", "fake", "n4", "s1", NULL, false, PLAN_SCOPE_NONE},
+    {"switchover", "s2/switchover", "fake", "n5", "s2", NULL, false, PLAN_SCOPE_NONE},
+    {"finalize", "s1/n1/stop", "fake", "n1", "s1", NULL, true, PLAN_SCOPE_NONE},
+    {"finalize", "s1/n1/switch", "fake", "n1", "s1", "s1/n1/stop", false, PLAN_SCOPE_NONE},
+    {"finalize", "s1/n1/start", "fake", "n1", "s1", "s1/n1/switch", false, PLAN_SCOPE_NONE},
+};
+
+static void fill_step(struct arena *arena, struct plan_step *step, const struct row *row)
+{
+    *step = (struct plan_step){
+        .id = row->id,
+        .kind = row->kind,
+        .def = 1,
+        .summary = row->id,
+        .node = row->node,
+        .shard = row->shard,
+        .args = js_object(),
+        .scope = row->scope,
+        .takes_out = row->takes_out,
+        .deadline_ms = 10000,
+        .settle_ms = 500,
+    };
+    if (row->after != NULL) {
+        const char **after = arena_push(arena, &step->after, &step->after_count, sizeof(*after));
+        *after = row->after;
+    }
+    if (row->takes_out) {
+        const char **takes = arena_alloc_array(arena, 2, sizeof(*takes));
+        takes[0] = row->shard;
+        takes[1] = "cluster";
+        step->takes = takes;
+        step->takes_count = 2;
+    }
+}
+
+static void fill_plan(struct plan *plan)
+{
+    static const char *const nodes[] = {"n1", "n2", "n4", "n5"};
+    struct arena *arena = &plan->arena;
+    plan->request = (struct plan_request){"toy", "upgrade", "a 1", "a 2", "a/2", "2", "a"};
+    plan->policy = (struct plan_policy){.max_unavailable = 1,
+        .gate_timeout_ms = 60000,
+        .on_failure = "pause",
+        .probe_mode = "write",
+        .probe_required = true};
+    struct plan_group *group =
+        arena_push(arena, &plan->groups, &plan->group_count, sizeof(*plan->groups));
+    *group = (struct plan_group){.name = "cluster", .max_unavailable = 1};
+    group->nodes = arena_alloc_array(arena, ARRAY_COUNT(nodes), sizeof(char *));
+    memcpy(group->nodes, nodes, sizeof(nodes));
+    group->node_count = ARRAY_COUNT(nodes);
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct plan_phase *phase =
+            plan->phase_count == 0 ? NULL : &plan->phases[plan->phase_count - 1];
+        if (phase == NULL || strcmp(phase->name, rows[i].phase) != 0) {
+            phase = arena_push(arena, &plan->phases, &plan->phase_count, sizeof(*plan->phases));
+            phase->name = rows[i].phase;
+            phase->title = rows[i].phase;
+        }
+        struct plan_step *step =
+            arena_push(arena, &phase->steps, &phase->step_count, sizeof(*phase->steps));
+        fill_step(arena, step, &rows[i]);
+    }
+}
+
+void bench_init(struct bench *bench)
+{
+    memset(bench, 0, sizeof(*bench));
+    bench->now_ms = 1000;
+    fill_plan(&bench->plan);
+    run_init(&bench->state, &bench->plan, "toy-1");
+}
+
+static void drop_tasks(struct bench *bench)
+{
+    for (size_t i = 0; i < bench->task_count; i++) {
+        js_free(bench->tasks[i].args);
+        js_free(bench->tasks[i].before);
+    }
+    bench->task_count = 0;
+}
+
+void bench_release(struct bench *bench)
+{
+    drop_tasks(bench);
+    for (size_t i = 0; i < bench->record_count; i++) {
+        js_free(bench->records[i].body);
+    }
+    run_release(&bench->state);
+    plan_release(&bench->plan);
+}
+
+static void take_command(struct bench *bench, const struct command *command)
+{
+    switch (command->kind) {
+    case COMMAND_TASK: {
+        struct run_task task = command->task;
+        task.args = js_ref(task.args);
+        task.before = js_ref(task.before);
+        if (bench->task_count == BENCH_TASKS_MAX) {
+            abort();
+        }
+        bench->tasks[bench->task_count++] = task;
+        break;
+    }
+    case COMMAND_REPLY:
+        bench->reply_ok = command->is_ok;
+        bench->reply_exit = command->exit;
+        bench->reply_count++;
+        break;
+    case COMMAND_PROBE_STOP:
+        bench->is_probe_asked = true;
+        break;
+    case COMMAND_END:
+        bench->has_ended = true;
+        bench->exit_code = command->exit;
+        break;
+    }
+}
+
+static void send_event(struct bench *bench, struct event *event)
+{
+    event->now_ms = bench->now_ms;
+    event->wall_ms = 1700000000000 + bench->now_ms;
+    struct commands commands = {0};
+    engine_decide(&bench->state, event, &commands);
+    for (size_t i = 0; i < commands.record_count; i++) {
+        if (bench->record_count == BENCH_RECORDS_MAX) {
+            abort();
+        }
+        struct journal_record record = commands.records[i];
+        record.body = js_ref(record.body);
+        record.seq = (int64_t)bench->record_count + 1;
+        bench->records[bench->record_count++] = record;
+    }
+    for (size_t i = 0; i < commands.count; i++) {
+        take_command(bench, &commands.list[i]);
+    }
+    bench->wake_ms = commands.wake_ms;
+    commands_release(&commands);
+}
+
+void bench_begin(struct bench *bench, bool is_resumed)
+{
+    struct event event = {.kind = EVENT_BEGIN, .is_resumed = is_resumed};
+    send_event(bench, &event);
+}
+
+void bench_operator(struct bench *bench, enum run_command command)
+{
+    struct event event = {.kind = EVENT_OPERATOR, .command = command, .who = "ada", .reply_id = 7};
+    send_event(bench, &event);
+}
+
+void bench_tick(struct bench *bench)
+{
+    struct event event = {.kind = EVENT_TICK};
+    send_event(bench, &event);
+}
+
+void bench_probe(struct bench *bench, int64_t failed)
+{
+    AUTO_JSON final = js_object();
+    js_put_number(final, "failed", failed);
+    struct event event = {.kind = EVENT_PROBE, .body = final};
+    send_event(bench, &event);
+}
+
+static void add_answer(struct run_result *result, enum gate_state state, const char *reason)
+{
+    struct gate_answer *answer = arena_push(
+        &result->arena, &result->answers, &result->answer_count, sizeof(*result->answers));
+    *answer = (struct gate_answer){state, "toy_gate", reason == NULL ? "not so" : reason, "wait"};
+}
+
+static enum step_state see(const struct bench_step *step)
+{
+    return step->is_elsewhere ? STEP_ELSEWHERE : step->is_done ? STEP_DONE : STEP_ABSENT;
+}
+
+/* Nodes whose stop took effect and whose start did not: out, as facts would show. */
+static void fill_out(const struct bench *bench, struct run_result *result)
+{
+    for (size_t i = 0; i + 2 < ARRAY_COUNT(rows); i++) {
+        if (rows[i].takes_out && bench->steps[i].is_done && !bench->steps[i + 2].is_done) {
+            const char **slot =
+                arena_push(&result->arena, &result->out, &result->out_count, sizeof(*result->out));
+            *slot = rows[i].node;
+        }
+    }
+}
+
+static void look(const struct bench *bench, const struct run_task *task, struct run_result *result)
+{
+    const struct bench_step *step = &bench->steps[task->step];
+    fill_out(bench, result);
+    if (step->is_blind) {
+        result->err = err_new(ERR_UNREACHABLE, "toy", "cannot see");
+        return;
+    }
+    result->seen = see(step);
+    if (result->seen == STEP_ABSENT && step->gate != GATE_YES) {
+        add_answer(result, step->gate, step->reason);
+    } else if (result->seen == STEP_ABSENT) {
+        result->args = js_object();
+        js_put_text(result->args, "node", rows[task->step].node);
+        result->before = js_object();
+        js_put_text(result->before, "value", "old");
+    }
+}
+
+static void check_out(struct bench *bench)
+{
+    struct run_result result = {0};
+    fill_out(bench, &result);
+    bench->out_max =
+        (int)result.out_count > bench->out_max ? (int)result.out_count : bench->out_max;
+    arena_release(&result.arena);
+}
+
+static void apply(struct bench *bench, const struct run_task *task, struct run_result *result)
+{
+    struct bench_step *step = &bench->steps[task->step];
+    if (step->turns_red) {
+        step->turns_red = false;
+        add_answer(result, GATE_NOT_YET, "turned red");
+        return;
+    }
+    result->is_sent = true;
+    const int intents = bench_count(bench, JOURNAL_INTENT, task->plan->id);
+    step->apply_count++;
+    bench->act_without_intent = bench->act_without_intent || step->apply_count > intents;
+    if (step->has_no_effect) {
+        result->err = err_new(ERR_REFUSED, "toy", "no");
+        return;
+    }
+    step->is_done = true;
+    check_out(bench);
+    if (step->loses_reply) {
+        result->err = err_new(ERR_UNKNOWN, "toy", "no answer");
+    }
+}
+
+static void verify(struct bench *bench, const struct run_task *task, struct run_result *result)
+{
+    struct bench_step *step = &bench->steps[task->step];
+    if (step->is_blind) {
+        result->err = err_new(ERR_UNREACHABLE, "toy", "cannot see");
+    } else if (step->moving_looks > 0) {
+        step->moving_looks--;
+        result->seen = STEP_MOVING;
+    } else {
+        result->seen = see(step);
+    }
+}
+
+static void undo(struct bench *bench, const struct run_task *task, struct run_result *result)
+{
+    struct bench_step *step = &bench->steps[task->step];
+    step->undo_count++;
+    if (step->undo_fails) {
+        result->err = err_new(ERR_UNREACHABLE, "toy", "gone");
+        return;
+    }
+    result->seen = step->undo_leaves;
+    step->is_done = step->undo_leaves != STEP_ABSENT;
+}
+
+static void health(struct bench *bench, struct run_result *result)
+{
+    if (bench->health != GATE_YES) {
+        add_answer(result, bench->health, "not healthy");
+    }
+    result->during = (struct gate_answer){bench->during, "way_back_fed", "toy", NULL};
+    result->nodes = js_array();
+}
+
+static struct run_result *answer(struct bench *bench, const struct run_task *task)
+{
+    struct run_result *result = mem_alloc(sizeof(*result));
+    result->kind = task->kind;
+    result->step = task->step;
+    result->attempt = task->attempt;
+    result->purpose = task->purpose;
+    switch (task->kind) {
+    case RUN_TASK_LOOK:
+        look(bench, task, result);
+        break;
+    case RUN_TASK_APPLY:
+        apply(bench, task, result);
+        break;
+    case RUN_TASK_VERIFY:
+        verify(bench, task, result);
+        break;
+    case RUN_TASK_UNDO:
+        undo(bench, task, result);
+        break;
+    case RUN_TASK_HEALTH:
+        health(bench, result);
+        break;
+    case RUN_TASK_NONE:
+        abort();
+    }
+    return result;
+}
+
+bool bench_step(struct bench *bench)
+{
+    if (bench->has_ended) {
+        return false;
+    }
+    if (bench->task_count > 0) {
+        struct run_task task = bench->tasks[0];
+        memmove(bench->tasks, bench->tasks + 1, --bench->task_count * sizeof(task));
+        bench->now_ms += 5;
+        struct event event = {.kind = EVENT_RESULT, .result = answer(bench, &task)};
+        js_free(task.args);
+        js_free(task.before);
+        send_event(bench, &event);
+        run_result_free(event.result);
+        return true;
+    }
+    if (bench->is_probe_asked) {
+        bench->is_probe_asked = false;
+        bench_probe(bench, 0);
+        return true;
+    }
+    if (bench->wake_ms == 0) {
+        return false;
+    }
+    bench->now_ms = bench->wake_ms > bench->now_ms ? bench->wake_ms : bench->now_ms + 1;
+    bench_tick(bench);
+    return true;
+}
+
+void bench_run(struct bench *bench, int64_t quiet_ms)
+{
+    int64_t last_ms = bench->now_ms;
+    size_t records = bench->record_count;
+    while (bench_step(bench) && bench->now_ms - last_ms < quiet_ms) {
+        const bool is_news = bench->record_count != records &&
+                             bench->records[bench->record_count - 1].type != JOURNAL_SOAK_TICK;
+        records = bench->record_count;
+        if (is_news) {
+            last_ms = bench->now_ms;
+        }
+    }
+}
+
+void bench_crash(struct bench *bench, size_t keep_records)
+{
+    drop_tasks(bench);
+    for (size_t i = keep_records; i < bench->record_count; i++) {
+        js_free(bench->records[i].body);
+    }
+    bench->record_count = keep_records;
+    bench->is_probe_asked = false;
+    bench->has_ended = false;
+    bench->wake_ms = 0;
+    run_release(&bench->state);
+    run_init(&bench->state, &bench->plan, "toy-1");
+    engine_fold_all(&bench->state, bench->records, bench->record_count);
+    bench->state.epoch++;
+}
+
+int bench_count(const struct bench *bench, enum journal_type type, const char *step)
+{
+    int count = 0;
+    for (size_t i = 0; i < bench->record_count; i++) {
+        const bool is_step = step == NULL || text_equal(bench->records[i].step, step);
+        count += bench->records[i].type == type && is_step ? 1 : 0;
+    }
+    return count;
+}
+
+bool bench_fold_equals_state(const struct bench *bench)
+{
+    struct run_state folded;
+    run_init(&folded, &bench->plan, "toy-1");
+    engine_fold_all(&folded, bench->records, bench->record_count);
+    if (folded.epoch < bench->state.epoch) {
+        folded.epoch = bench->state.epoch; /* a new controller's number before its first record */
+    }
+    AUTO_JSON a = run_to_json(&folded);
+    AUTO_JSON b = run_to_json(&bench->state);
+    const bool is_equal = js_equal(a, b);
+    run_release(&folded);
+    return is_equal;
+}
