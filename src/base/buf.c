@@ -35,6 +35,7 @@ char *buf_reserve(struct buf *buf, size_t size)
         }
         buf->data = mem_resize(buf->data, capacity);
         buf->capacity = capacity;
+        buf->data[buf->size] = '\0'; /* nothing may come to be put there */
     }
     return buf->data + buf->size;
 }

@@ -229,12 +229,13 @@ struct err *stream_connect(
     if (err != NULL) {
         return err;
     }
-    enum stream_want want;
-    while ((err = stream_step(stream, &want)) == NULL && want != STREAM_READY) {
-        if (!wait_for(call, stream, want)) {
+    enum stream_want want = STREAM_WANT_WRITE;
+    while (err == NULL && want != STREAM_READY) {
+        if (wait_for(call, stream, want)) {
+            err = stream_step(stream, &want);
+        } else {
             err = out_of_time(call, stream, ERR_UNREACHABLE, "connecting");
             err = err_code(err, "connect_failed");
-            break;
         }
     }
     if (err != NULL) {
@@ -255,6 +256,9 @@ static struct err *not_sent(struct err *err)
 struct err *stream_send(
     const struct call *call, struct stream *stream, const void *data, size_t size)
 {
+    if (call_left_ms(call) == 0) { /* what is late or cancelled must not begin */
+        return not_sent(out_of_time(call, stream, ERR_UNREACHABLE, "sending"));
+    }
     const unsigned char *rest = data;
     size_t left = size;
     bool may_have_left = false; /* this host */

@@ -43,6 +43,20 @@ static void growing_keeps_what_is_there(void **UNUSED(state))
     assert_int_equal(buf.data[10000], '\0');
 }
 
+static void reserving_alone_changes_no_text(void **UNUSED(state))
+{
+    char *dirty = malloc(512); /* likely the memory that the buffer gets */
+    assert_non_null(dirty);
+    memset(dirty, 'x', 512);
+    free(dirty);
+    AUTO_BUF buf = {0};
+    assert_non_null(buf_reserve(&buf, 500));
+    assert_string_equal(buf_text(&buf), "");
+    buf_append_text(&buf, "a");
+    assert_non_null(buf_reserve(&buf, 100000));
+    assert_string_equal(buf_text(&buf), "a");
+}
+
 static void consume_drops_the_front(void **UNUSED(state))
 {
     AUTO_BUF buf = {0};
@@ -73,6 +87,7 @@ int main(void)
         cmocka_unit_test(an_empty_buffer_reads_as_empty_text),
         cmocka_unit_test(appending_keeps_order_and_terminates),
         cmocka_unit_test(growing_keeps_what_is_there),
+        cmocka_unit_test(reserving_alone_changes_no_text),
         cmocka_unit_test(consume_drops_the_front),
         cmocka_unit_test(detach_hands_the_text_over_and_leaves_nothing),
     };
