@@ -1,0 +1,22 @@
+#include "steps/steps.h"
+
+#include "base/str.h"
+
+const struct step_ops *const step_table[] = {
+    &package_switch_ops,
+    &repl_setting_ops,
+    &repl_switchover_ops,
+    &service_start_ops,
+    &service_stop_ops,
+    NULL,
+};
+
+const struct step_ops *steps_find(const char *name)
+{
+    for (const struct step_ops *const *kind = step_table; *kind != NULL; kind++) {
+        if (text_equal((*kind)->name, name)) {
+            return *kind;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,24 @@
+/*
+ * steps/steps.h - every kind of step there is, as one table.
+ *
+ * A kind is one file here, implementing engine/step.h. Strategies name kinds in plans, `app` checks
+ * that each name exists and hands the table to the engine, which calls them on worker threads.
+ */
+#ifndef UPSHIFT_STEPS_STEPS_H
+#define UPSHIFT_STEPS_STEPS_H
+
+#include "engine/step.h"
+
+extern const struct step_ops package_switch_ops;  /* {node, server, version, series} */
+extern const struct step_ops repl_setting_ops;    /* {node, name, value} */
+extern const struct step_ops repl_switchover_ops; /* {node, primary, shard, id, primary_id} */
+extern const struct step_ops service_start_ops;   /* {node, series} */
+extern const struct step_ops service_stop_ops;    /* {node} */
+
+/* All of them, ended by NULL. */
+extern const struct step_ops *const step_table[];
+
+/* The kind with this name, or NULL. */
+const struct step_ops *steps_find(const char *name);
+
+#endif
