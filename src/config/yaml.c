@@ -27,6 +27,18 @@ static struct config_place place_of(struct fy_token *token)
     return place;
 }
 
+/* libfyaml's marks leave the quotes out. */
+static struct config_place place_of_scalar(struct fy_token *token)
+{
+    struct config_place place = place_of(token);
+    const enum fy_scalar_style style = fy_token_scalar_style(token);
+    if (place.line != 0 && (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED)) {
+        place.column -= 1;
+        place.width += 2;
+    }
+    return place;
+}
+
 static int64_t last_line_of(struct fy_token *token)
 {
     const struct fy_mark *end = token == NULL ? NULL : fy_token_end_mark(token);
@@ -70,7 +82,7 @@ static void take_scalar(
     *ret_node = (struct yaml_node){.kind = YAML_SCALAR,
         .is_plain = fy_token_scalar_style(token) == FYSS_PLAIN,
         .text = copy,
-        .place = place_of(token),
+        .place = place_of_scalar(token),
         .line_last = last_line_of(token)};
     if (clean_controls(copy, size)) {
         config_complain(
