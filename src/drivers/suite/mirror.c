@@ -46,7 +46,7 @@ static bool cut_word(struct str *rest, struct str *ret_word)
     return size > 0;
 }
 
-static bool has_word(struct str words, const char *wanted)
+static bool lists_word(struct str words, const char *wanted)
 {
     struct str word;
     while (cut_word(&words, &word)) {
@@ -72,8 +72,8 @@ static bool is_debian_uri(struct str uri)
 
 static void consider_entry(struct mirror_search *search, const struct source_entry *entry)
 {
-    if (search->is_debian || !has_word(entry->types, "deb") ||
-        !has_word(entry->components, "main") || str_is(entry->enabled, "no")) {
+    if (search->is_debian || !lists_word(entry->types, "deb") ||
+        !lists_word(entry->components, "main") || str_is(entry->enabled, "no")) {
         return;
     }
     /* Signed-By may also be a fingerprint or a whole key: then Debian's own keyring is meant. */

@@ -1,0 +1,91 @@
+"""Where end-to-end tests and the demo run: never as root, in folders of their own.
+
+A script that starts servers calls enter() first. As root it is executed again as `nobody`, from a
+copy that `nobody` can read, with HOME, XDG_CACHE_HOME, XDG_STATE_HOME and TMPDIR in a folder owned
+by that user. Downloaded packages stay in the cache for the next time.
+"""
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+BASE = Path("/var/cache/upshift-test")
+USER, GROUP = "nobody", "nogroup"
+# Programs that scripts are told about by environment; they are copied along.
+PROGRAMS = ("UPSHIFT", "PREPARE_VERSION")
+
+
+def enter():
+    """Returns at once when not root; otherwise this process goes on as another program."""
+    if os.geteuid() != 0:
+        return
+    script = Path(sys.argv[0]).resolve()
+    for name in ("home", "cache", "state", "tmp"):
+        (BASE / name).mkdir(parents=True, exist_ok=True)
+        shutil.chown(BASE / name, USER, GROUP)
+    (BASE / "tmp").chmod(0o700)
+    stage = BASE / "stage"
+    for folder in {Path(__file__).resolve().parent, script.parent}:
+        copy_tree(folder, stage / folder.name)
+    environment = dict(os.environ)
+    for name in PROGRAMS:
+        if name in environment:
+            target = stage / "bin" / Path(environment[name]).name
+            copy_file(Path(environment[name]), target)
+            environment[name] = str(target)
+    environment.update(HOME=str(BASE / "home"), XDG_CACHE_HOME=str(BASE / "cache"),
+                       XDG_STATE_HOME=str(BASE / "state"), TMPDIR=str(BASE / "tmp"),
+                       PYTHONPATH=str(stage / Path(__file__).resolve().parent.name))
+    environment.pop("XDG_RUNTIME_DIR", None)
+    os.chdir("/")
+    os.execvpe("setpriv", ["setpriv", f"--reuid={USER}", f"--regid={GROUP}", "--clear-groups",
+                           sys.executable, str(stage / script.parent.name / script.name),
+                           *sys.argv[1:]], environment)
+
+
+def copy_file(source, target):
+    """By rename: another script may be running the old copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(source, fresh)
+    fresh.chmod(0o755)
+    fresh.rename(target)
+
+
+def copy_tree(source, target):
+    for path in source.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            copy_file(path, target / path.relative_to(source))
+
+
+def private_environment(directory):
+    """The environment for upshift in a test: its journal below `directory`, the cache shared."""
+    return {**os.environ, "XDG_STATE_HOME": f"{directory}/state", "XDG_RUNTIME_DIR": str(directory)}
+
+
+class Skip(Exception):
+    """Raised by a case that cannot run here; the argument is the reason."""
+
+
+def run_cases(*cases):
+    """Runs functions as TAP cases, each with a private folder that is removed afterwards."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that `finally` cleans up
+    failed = 0
+    print(f"1..{len(cases)}", flush=True)
+    for number, case in enumerate(cases, 1):
+        name = case.__name__
+        try:
+            with tempfile.TemporaryDirectory(prefix="upshift-") as directory:
+                case(directory)
+            print(f"ok {number} - {name}", flush=True)
+        except Skip as skip:
+            print(f"ok {number} - {name} # SKIP {skip}", flush=True)
+        except Exception:  # pylint: disable=broad-except
+            failed += 1
+            print(f"not ok {number} - {name}")
+            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()),
+                  end="", flush=True)
+    sys.exit(1 if failed else 0)
