@@ -7,7 +7,7 @@
 #define UPSHIFT_BASE_ATTR_H
 
 #define MUST_USE __attribute__((warn_unused_result))
-#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first), nonnull(text)))
 #define RETURNS_NONNULL __attribute__((returns_nonnull))
 #define NO_RETURN __attribute__((noreturn))
 #define CLEANUP(function) __attribute__((cleanup(function)))

@@ -72,19 +72,19 @@ static void assert_dies(pid_t pid)
     assert_false(is_alive(pid));
 }
 
-/* Waits until a file has a whole line, and gives the file. */
-static struct buf wait_for_line(const char *path)
+/* Waits until a file contains `text`, and gives the file. */
+static struct buf wait_for(const char *path, const char *text)
 {
     struct buf content = {0};
     for (int i = 0; i < 500; i++) {
         buf_clear(&content);
         AUTO_ERR err = fs_read(path, 65536, &content);
-        if (err == NULL && strchr(buf_text(&content), '\n') != NULL) {
+        if (err == NULL && strstr(buf_text(&content), text) != NULL) {
             return content;
         }
         clock_wait_ms(clock_system(), 10);
     }
-    fail_msg("nothing in %s", path);
+    fail_msg("not in %s: %s", path, text);
     return content;
 }
 
@@ -241,14 +241,16 @@ static void children_inherit_no_descriptor_and_no_blocked_signal(void **UNUSED(s
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
     (void)signal(SIGUSR1, SIG_IGN);
-    struct spawn_result result = run(&(struct spawn_request){
-        .argv = SHELL("ls /proc/$$/fd; grep -E '^Sig(Blk|Ign)' /proc/$$/status"),
-    });
+    struct spawn_result files = run(&(struct spawn_request){.argv = ARGV("ls", "/proc/self/fd")});
+    struct spawn_result signals = run(
+        &(struct spawn_request){.argv = ARGV("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status")});
     (void)signal(SIGUSR1, SIG_DFL);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
-    assert_string_equal(buf_text(&result.output),
-        "0\n1\n2\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
-    spawn_result_release(&result);
+    assert_string_equal(buf_text(&files.output), "0\n1\n2\n3\n"); /* 3: the folder it reads */
+    assert_string_equal(
+        buf_text(&signals.output), "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    spawn_result_release(&files);
+    spawn_result_release(&signals);
 }
 
 static void a_child_dies_with_us(void **UNUSED(state))
@@ -262,7 +264,7 @@ static void a_child_dies_with_us(void **UNUSED(state))
         struct err *err = spawn_run(&call, &(struct spawn_request){.argv = SHELL(script)}, &result);
         _exit(err == NULL ? 0 : 1);
     }
-    AUTO_BUF line = wait_for_line(file);
+    AUTO_BUF line = wait_for(file, "\n");
     int64_t pid = 0;
     assert_true(str_to_int64(str_trim(str_of(buf_text(&line))), &pid));
     assert_true(is_alive((pid_t)pid));
@@ -290,10 +292,10 @@ static void a_daemon_is_nobodys_child_and_writes_its_log(void **UNUSED(state))
     AUTO_FREE char *log_file = mem_format("%s/log", folder);
     AUTO_ERR err = fs_write(log_file, "before ", 7, 0600);
     assert_null(err);
-    const pid_t pid = start_daemon(
-        "ls /proc/$$/fd | tr '\\n' ' '; echo pid $$ in $(pwd); exec sleep 60", log_file, NULL);
-    AUTO_FREE char *expected = mem_format("before 0 1 2 pid %d in %s\n", (int)pid, folder);
-    AUTO_BUF log = wait_for_line(log_file);
+    const pid_t pid =
+        start_daemon("ls /proc/$$/fd; echo pid $$ in $(pwd); exec sleep 60", log_file, NULL);
+    AUTO_FREE char *expected = mem_format("before 0\n1\n2\npid %d in %s\n", (int)pid, folder);
+    AUTO_BUF log = wait_for(log_file, folder);
     assert_string_equal(buf_text(&log), expected);
     assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
     assert_int_equal(errno, ECHILD);
@@ -312,7 +314,7 @@ static void a_daemon_outlives_who_started_it(void **UNUSED(state))
         (void)kill(getpid(), SIGKILL);
     }
     assert_int_equal(waitpid(starter, NULL, 0), starter);
-    AUTO_BUF log = wait_for_line(log_file);
+    AUTO_BUF log = wait_for(log_file, "\n");
     int64_t pid = 0;
     assert_true(str_to_int64(str_trim(str_of(buf_text(&log))), &pid));
     assert_true(is_alive((pid_t)pid));
@@ -327,14 +329,7 @@ static void a_daemon_runs_as_its_user_with_its_groups(void **UNUSED(state))
     }
     AUTO_FREE char *log_file = mem_format("%s/log", folder);
     (void)start_daemon("id -un; id -G; id -ru", log_file, "nobody");
-    AUTO_BUF log = {0};
-    for (int i = 0; i < 500 && log.size == 0; i++) {
-        clock_wait_ms(clock_system(), 10);
-        log = wait_for_line(log_file);
-        if (strstr(buf_text(&log), "65534\n65534\n") == NULL) {
-            buf_release(&log);
-        }
-    }
+    AUTO_BUF log = wait_for(log_file, "65534\n65534\n");
     assert_string_equal(buf_text(&log), "nobody\n65534\n65534\n");
     struct stat status;
     assert_int_equal(stat(log_file, &status), 0);
@@ -347,7 +342,7 @@ static void a_daemon_of_our_own_user_needs_no_right_to_switch(void **UNUSED(stat
     assert_non_null(self);
     AUTO_FREE char *log_file = mem_format("%s/log", folder);
     (void)start_daemon("echo here", log_file, self->pw_name);
-    AUTO_BUF log = wait_for_line(log_file);
+    AUTO_BUF log = wait_for(log_file, "\n");
     assert_string_equal(buf_text(&log), "here\n");
 }
 
