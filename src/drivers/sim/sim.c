@@ -1,6 +1,7 @@
 #include "drivers/sim/sim.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 #include "base/str.h"

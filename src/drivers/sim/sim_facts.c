@@ -1,6 +1,8 @@
 /*
  * drivers/sim/sim_facts.c - the simulated cluster as facts: each node's answers and its own view.
  */
+#include <stdlib.h>
+
 #include "base/sha256.h"
 #include "base/str.h"
 #include "drivers/sim/sim_internal.h"

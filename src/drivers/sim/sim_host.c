@@ -1,6 +1,8 @@
 /*
  * drivers/sim/sim_host.c - the files of simulated hosts, and the programs one can fetch to them.
  */
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "base/str.h"

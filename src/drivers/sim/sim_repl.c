@@ -5,6 +5,8 @@
  * knows that history and still keeps what is missing; otherwise it needs a full copy, and whether
  * it can read one depends on both versions.
  */
+#include <stdio.h>
+
 #include "base/str.h"
 #include "drivers/sim/sim_internal.h"
 
@@ -165,14 +167,14 @@ void sim_on_learn(struct sim *sim, struct sim_node *node)
     sim_attach(sim, node);
 }
 
-/* The server bounds its own attempt: it takes over when it has everything, or gives up. */
+/* The server bounds its own attempt: it takes over when it has everything, or gives up; then the
+ * primary ends its pause by itself. */
 void sim_on_switch(struct sim *sim, struct sim_node *node)
 {
     if (node->role != FACT_ROLE_REPLICA) {
         return;
     }
-    struct sim_node *primary = &sim->nodes[node->primary];
-    primary->paused_until_ms = 0;
+    const struct sim_node *primary = &sim->nodes[node->primary];
     if (!is_serving_primary(primary) || !node->is_link_up ||
         sim->options.lag_ms >= SIM_FAILOVER_LIMIT_MS) {
         return;

@@ -1,6 +1,10 @@
-#include "drivers/sim/sim_internal.h"
+/*
+ * drivers/sim/sim_service.c - processes of the simulated nodes: seen, started, asked to end.
+ */
+#include <stdio.h>
 
 #include "base/str.h"
+#include "drivers/sim/sim_internal.h"
 
 static void write_identity(const struct sim_node *node, char ret_identity[SERVICE_IDENTITY_SIZE])
 {

@@ -4,6 +4,8 @@
  * CONFIG SET changes memory only, so a restart brings the file's values back: a temporary setting
  * must not be relied on behind one.
  */
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "base/str.h"
 #include "drivers/sim/sim_internal.h"

@@ -1,6 +1,8 @@
 #include "drivers/trace/trace.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 #include "drivers/host.h"

@@ -253,6 +253,9 @@ static void *wait_and_read(void *context)
         struct replication_state own;
         AUTO_ERR err = replication_get_state(
             &fixture->call, fixture->world->replication, &fixture->cluster.nodes[i % 6], &own);
+        if (err != NULL) {
+            break; /* time then stays behind, which the test sees */
+        }
         fixture_wait(fixture, 1);
     }
     return NULL;
