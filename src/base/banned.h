@@ -14,6 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
+/* With _FORTIFY_SOURCE and clang some are macros, and clang poisons no macros. */
+#undef strcpy
+#undef strcat
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol gmtime localtime ctime asctime
 #pragma GCC poison system popen gets srand
 /* rand() and sleep() are struct members in other libraries: tests/tidy looks for them instead. */

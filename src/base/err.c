@@ -32,7 +32,7 @@ static void flatten(char *text)
     }
 }
 
-static char *format_line(const char *format, va_list args)
+PRINTF_LIKE(1, 0) static char *format_line(const char *format, va_list args)
 {
     char *text = NULL;
     if (vasprintf(&text, format, args) < 0) {

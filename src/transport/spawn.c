@@ -384,11 +384,11 @@ static int input_open(const char *text)
     if (text == NULL) {
         return open("/dev/null", O_RDONLY | O_CLOEXEC);
     }
-    const int fd = memfd_create("input", MFD_CLOEXEC);
+    int fd = memfd_create("input", MFD_CLOEXEC);
     struct err *err = fd < 0 ? NULL : fs_write_fd(fd, NULL, text, strlen(text));
     if (err != NULL || fd < 0 || lseek(fd, 0, SEEK_SET) != 0) {
         err_free(err);
-        AUTO_CLOSE unused = fd;
+        fs_close_slot(&fd);
         return -1;
     }
     return fd;

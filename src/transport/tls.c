@@ -160,7 +160,8 @@ static bool expect_name(SSL *ssl, const char *name)
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
     }
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+    char *writable = (char *)(uintptr_t)name; /* the macro casts const away; it only copies */
+    return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, writable) == 1;
 }
 
 struct err *tls_session_new(

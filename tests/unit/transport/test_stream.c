@@ -75,6 +75,7 @@ static void a_refused_connection_is_unreachable(void **UNUSED(state))
 {
     int64_t port;
     AUTO_CLOSE fd = closed_port(&port);
+    assert_true(fd >= 0);
     const struct call call = call_for_ms(10000);
     AUTO_ERR err = connect_to(&call, "127.0.0.1", port);
     assert_err(err, ERR_UNREACHABLE, "connect_failed");
