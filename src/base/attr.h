@@ -10,7 +10,8 @@
 #define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first), nonnull(text)))
 #define RETURNS_NONNULL __attribute__((returns_nonnull))
 #define NO_RETURN __attribute__((noreturn))
-#define CLEANUP(function) __attribute__((cleanup(function)))
+/* unused: for clang, a variable that only its cleanup uses is not used. */
+#define CLEANUP(function) __attribute__((cleanup(function), unused))
 #define UNUSED(name) name __attribute__((unused))
 
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
