@@ -51,6 +51,7 @@ void config_complaints_release(struct config_complaints *complaints)
     *complaints = (struct config_complaints){0};
 }
 
+PRINTF_LIKE(2, 0)
 static char *format_text(struct arena *arena, const char *format, va_list args)
 {
     AUTO_BUF text = {0};

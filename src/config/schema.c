@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 
-static void *member_of(void *object, const struct schema_key *key)
+static void *slot_of(void *object, const struct schema_key *key)
 {
     return (unsigned char *)object + key->offset;
 }
@@ -124,7 +124,7 @@ void schema_text(struct schema_reader *reader, const struct schema_key *key,
     if (!is_text(value)) {
         schema_refuse_kind(reader, key, value, "a text");
     } else if (key->form == NULL || schema_check_form(reader, value, key->form)) {
-        *(const char **)member_of(object, key) = arena_strdup(reader->arena, value->text);
+        *(const char **)slot_of(object, key) = arena_strdup(reader->arena, value->text);
     }
 }
 
@@ -167,7 +167,7 @@ void schema_path(struct schema_reader *reader, const struct schema_key *key,
         schema_refuse_kind(reader, key, value, "a path");
         return;
     }
-    *(const char **)member_of(object, key) = schema_resolve_path(reader, value->text);
+    *(const char **)slot_of(object, key) = schema_resolve_path(reader, value->text);
 }
 
 void schema_texts(struct schema_reader *reader, const struct schema_key *key,
@@ -185,7 +185,7 @@ void schema_texts(struct schema_reader *reader, const struct schema_key *key,
     for (size_t i = 0; i < value->child_count; i++) {
         texts[i] = arena_strdup(reader->arena, value->children[i].text);
     }
-    *(const char *const **)member_of(object, key) = texts;
+    *(const char *const **)slot_of(object, key) = texts;
     *(size_t *)(void *)((unsigned char *)object + key->count_offset) = value->child_count;
 }
 
@@ -209,7 +209,7 @@ void schema_number(struct schema_reader *reader, const struct schema_key *key,
         !str_to_int64(str_of(value->text), &number)) {
         schema_refuse_kind(reader, key, value, "a whole number");
     } else if (check_range(reader, key, value, number)) {
-        *(int64_t *)member_of(object, key) = number;
+        *(int64_t *)slot_of(object, key) = number;
     }
 }
 
@@ -242,7 +242,7 @@ void schema_bytes(struct schema_reader *reader, const struct schema_key *key,
     if (value->kind != YAML_SCALAR || !read_bytes(value->text, &bytes)) {
         schema_refuse_kind(reader, key, value, "a size in bytes, KiB, MiB or GiB");
     } else if (check_range(reader, key, value, bytes)) {
-        *(int64_t *)member_of(object, key) = bytes;
+        *(int64_t *)slot_of(object, key) = bytes;
     }
 }
 
@@ -251,7 +251,7 @@ void schema_bool(struct schema_reader *reader, const struct schema_key *key,
 {
     const bool is_word = value->kind == YAML_SCALAR && value->is_plain;
     if (is_word && (text_equal(value->text, "true") || text_equal(value->text, "false"))) {
-        *(bool *)member_of(object, key) = text_equal(value->text, "true");
+        *(bool *)slot_of(object, key) = text_equal(value->text, "true");
     } else {
         schema_refuse_kind(reader, key, value, "true or false");
     }
@@ -306,7 +306,7 @@ void schema_word(struct schema_reader *reader, const struct schema_key *key,
 {
     size_t index;
     if (schema_find_word(reader, key, value, &index)) {
-        *(int *)member_of(object, key) = (int)index;
+        *(int *)slot_of(object, key) = (int)index;
     }
 }
 
@@ -315,12 +315,12 @@ void schema_choice(struct schema_reader *reader, const struct schema_key *key,
 {
     size_t index;
     if (schema_find_word(reader, key, value, &index)) {
-        *(const char **)member_of(object, key) = key->words[index];
+        *(const char **)slot_of(object, key) = key->words[index];
     }
 }
 
 void schema_mapping(struct schema_reader *reader, const struct schema_key *key,
     const struct yaml_node *value, void *object)
 {
-    schema_read(reader, value, key->mapping, member_of(object, key));
+    schema_read(reader, value, key->mapping, slot_of(object, key));
 }

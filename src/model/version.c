@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-static struct err *refuse(const char *text)
+static struct err *refuse_version(const char *text)
 {
     struct err *err = err_new(ERR_INVALID, NULL, "\"%s\" is not a version", text);
     err = err_hint(err, "write it like 7.0.15, or 7.0 for the newest of a series, with the "
@@ -70,7 +70,7 @@ struct err *version_parse(
     number = cut_packaging(number);
     struct version version = {0};
     if (!is_product(owner) || !read_parts(number, &version)) {
-        return refuse(text);
+        return refuse_version(text);
     }
     version.product = arena_strndup(arena, owner.data, owner.size);
     version.text = arena_strndup(arena, number.data, number.size);
@@ -115,7 +115,7 @@ const struct series_rule *rules_find(const struct rules *rules, const char *seri
     return NULL;
 }
 
-static bool contains(const char *const *names, size_t count, const char *name)
+static bool has_name(const char *const *names, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++) {
         if (text_equal(names[i], name)) {
@@ -128,11 +128,11 @@ static bool contains(const char *const *names, size_t count, const char *name)
 bool rules_allow_hop(const struct rules *rules, const char *from, const char *to)
 {
     const struct series_rule *rule = rules_find(rules, from);
-    return rule != NULL && (text_equal(from, to) || contains(rule->hops, rule->hop_count, to));
+    return rule != NULL && (text_equal(from, to) || has_name(rule->hops, rule->hop_count, to));
 }
 
 bool rules_allow_full_sync(const struct rules *rules, const char *primary, const char *replica)
 {
     const struct series_rule *rule = rules_find(rules, replica);
-    return rule != NULL && contains(rule->full_sync_from, rule->full_sync_from_count, primary);
+    return rule != NULL && has_name(rule->full_sync_from, rule->full_sync_from_count, primary);
 }
