@@ -17,6 +17,7 @@ enum {
     PID_FILE_SIZE_MAX = 64,
     PID_FILE_MODE = 0644,
     STOP_LOOK_MS = 100, /* how soon a cancelled stop is noticed; the end itself is seen at once */
+    STOP_REPEAT_MS = 1000, /* between two requests to end */
 };
 
 struct process_service {
@@ -140,47 +141,69 @@ static struct err *process_start(
     return record_pid(call, service, node, pid);
 }
 
-/* Waits on the handle, which the kernel makes readable when exactly this process has ended. */
-static struct err *wait_for_end(
+/* True when the process has ended. The handle is readable exactly then. */
+static bool wait_for_end(int handle, int64_t duration_ms)
+{
+    struct pollfd waited = {.fd = handle, .events = POLLIN};
+    return poll(&waited, 1, (int)duration_ms) > 0;
+}
+
+static struct err *send_request(const struct inv_node *node, int handle, pid_t pid)
+{
+    if (pidfd_send_signal(handle, SIGTERM, NULL, 0) == 0 || errno == ESRCH) {
+        return NULL;
+    }
+    struct err *err = err_errno(ERR_REFUSED, node->name, "cannot ask process %d to end", (int)pid);
+    return err_hint(
+        err_code(err, "not_permitted"), "run upshift as root or as the user of the servers");
+}
+
+/* Asks again and again: Redis forgets a SIGTERM that comes while it writes its first append-only
+ * file after a full copy ("Writing initial AOF, can't exit", seen with 7.0). */
+static struct err *ask_to_end(
     const struct call *call, const struct inv_node *node, int handle, pid_t pid)
 {
-    for (;;) {
+    struct err *err = check_may_send(call, node);
+    int64_t ask_at_ms = 0;
+    while (err == NULL && call_left_ms(call) > 0) {
+        const int64_t now_ms = clock_now_ms(call->clock);
+        if (now_ms >= ask_at_ms && call_may_send(call)) {
+            err = send_request(node, handle, pid);
+            ask_at_ms = now_ms + STOP_REPEAT_MS;
+        }
         const int64_t left_ms = call_left_ms(call);
-        const int wait_ms = left_ms < STOP_LOOK_MS ? (int)left_ms : STOP_LOOK_MS;
-        struct pollfd waited = {.fd = handle, .events = POLLIN};
-        const int count = poll(&waited, 1, wait_ms);
-        if (count > 0) {
+        if (err == NULL && wait_for_end(handle, left_ms < STOP_LOOK_MS ? left_ms : STOP_LOOK_MS)) {
             return NULL;
         }
-        if (count < 0 && errno != EINTR) {
-            return err_errno(ERR_UNKNOWN, node->name, "cannot wait for process %d", (int)pid);
-        }
-        if (left_ms == 0) {
-            break;
-        }
     }
-    struct err *err = err_new(ERR_UNKNOWN, node->name,
+    if (err != NULL) {
+        return err;
+    }
+    err = err_new(ERR_UNKNOWN, node->name,
         "the server (process %d) was asked to end and has not ended yet", (int)pid);
     return err_hint(err_code(err, "stop_timeout"),
         "look into %s: it may still be saving; upshift never kills a server", node->log_file);
 }
 
-static struct err *ask_to_end(
-    const struct call *call, const struct inv_node *node, int handle, pid_t pid)
+/* Is this process the node's, and the one that is meant? Read while a handle on it is held, which
+ * cannot come to mean another process: so what is true here stays true. */
+static struct err *has_identity(
+    pid_t pid, const struct inv_node *node, const char *identity, bool *ret_yes)
 {
-    struct err *err = check_may_send(call, node);
+    bool is_alive = false;
+    bool is_ours = false;
+    struct process_entry entry = {0};
+    struct err *err = process_look(pid, &is_alive, &entry);
+    if (err == NULL && is_alive) {
+        err = process_works_in(pid, node->directory, &is_ours);
+    }
     if (err != NULL) {
-        return err;
+        return err_wrap(err, node->name, "cannot tell whether the server runs");
     }
-    if (pidfd_send_signal(handle, SIGTERM, NULL, 0) == 0) {
-        return wait_for_end(call, node, handle, pid);
-    }
-    if (errno == ESRCH) {
-        return NULL;
-    }
-    err = err_errno(ERR_REFUSED, node->name, "cannot ask process %d to end", (int)pid);
-    return err_hint(
-        err_code(err, "not_permitted"), "run upshift as root or as the user of the servers");
+    char found[SERVICE_IDENTITY_SIZE];
+    process_identify(pid, &entry, found, sizeof(found));
+    *ret_yes = is_ours && text_equal(found, identity);
+    return NULL;
 }
 
 static struct err *process_stop(const struct call *call, struct service *UNUSED(service),
@@ -197,16 +220,9 @@ static struct err *process_stop(const struct call *call, struct service *UNUSED(
     if (handle < 0) {
         return err_errno(ERR_INTERNAL, node->name, "cannot open process %d", (int)pid);
     }
-    /* The handle cannot come to mean another process, so what is read now stays true. */
-    bool is_alive = false;
-    struct process_entry entry = {0};
-    struct err *err = process_look(pid, &is_alive, &entry);
-    if (err != NULL || !is_alive) {
-        return err;
-    }
-    char found[SERVICE_IDENTITY_SIZE];
-    process_identify(pid, &entry, found, sizeof(found));
-    return text_equal(found, identity) ? ask_to_end(call, node, handle, pid) : NULL;
+    bool is_it = false;
+    struct err *err = has_identity(pid, node, identity, &is_it);
+    return err == NULL && is_it ? ask_to_end(call, node, handle, pid) : err;
 }
 
 static void process_close(struct service *service)

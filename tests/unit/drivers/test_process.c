@@ -264,12 +264,26 @@ static void another_identity_is_left_alone(void **state)
     assert_string_equal(after.identity, status.identity);
 }
 
-/* It ignores the signal, as a server does that is busy saving; killed here, never by the driver. */
-static void a_server_that_does_not_end_is_an_error_and_not_killed(void **state)
+static void the_server_of_another_node_is_left_alone(void **state)
 {
     struct fixture *fixture = *state;
+    struct service_status status;
+    start(fixture);
+    get_status(fixture, &status);
+    struct inv_node other = fixture->node;
+    other.directory = "/tmp";
+    const struct call call = call_for_ms(CALL_MS);
+    AUTO_ERR err = service_stop(&call, fixture->service, &other, status.identity);
+    assert_null(err);
+    get_status(fixture, &status);
+    assert_true(status.is_running);
+}
+
+/* Starts a shell script as the server and waits until it has set its traps. */
+static void start_script(
+    struct fixture *fixture, const char *text, struct service_status *ret_status)
+{
     AUTO_FREE char *script = mem_format("%s/script", fixture->folder);
-    const char text[] = "#!/bin/sh\ntrap '' TERM\ntouch ready\nexec sleep \"$1\"\n";
     AUTO_ERR written = fs_write(script, text, strlen(text), 0755);
     assert_null(written);
     AUTO_ERR link = fs_replace_link(fixture->node.server_link, script);
@@ -279,8 +293,16 @@ static void a_server_that_does_not_end_is_an_error_and_not_killed(void **state)
     for (int i = 0; i < 200 && !fs_exists(ready); i++) {
         clock_wait_ms(clock_system(), 10);
     }
+    get_status(fixture, ret_status);
+    assert_true(ret_status->is_running);
+}
+
+/* It ignores the signal, as a server does that is busy saving; killed here, never by the driver. */
+static void a_server_that_does_not_end_is_an_error_and_not_killed(void **state)
+{
+    struct fixture *fixture = *state;
     struct service_status status;
-    get_status(fixture, &status);
+    start_script(fixture, "#!/bin/sh\ntrap '' TERM\ntouch ready\nexec sleep \"$1\"\n", &status);
 
     const struct call call = call_for_ms(300);
     AUTO_ERR err = service_stop(&call, fixture->service, &fixture->node, status.identity);
@@ -294,6 +316,21 @@ static void a_server_that_does_not_end_is_an_error_and_not_killed(void **state)
     pid_t pid = 0;
     assert_true(process_parse_identity(status.identity, &pid));
     assert_int_equal(kill(pid, SIGKILL), 0);
+}
+
+static void a_server_that_forgets_the_first_request_is_asked_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct service_status status;
+    start_script(fixture,
+        "#!/bin/sh\ntrap 'trap - TERM' TERM\ntouch ready\n"
+        "for i in $(seq 100); do sleep 0.1; done\n",
+        &status);
+    const struct call call = call_for_ms(CALL_MS);
+    AUTO_ERR err = service_stop(&call, fixture->service, &fixture->node, status.identity);
+    assert_null(err);
+    get_status(fixture, &status);
+    assert_false(status.is_running);
 }
 
 static void a_name_with_parentheses_does_not_move_the_fields(void **UNUSED(state))
@@ -333,7 +370,9 @@ int main(void)
         WITH_NODE(nothing_is_started_after_its_time),
         WITH_NODE(nothing_is_stopped_after_its_time),
         WITH_NODE(another_identity_is_left_alone),
+        WITH_NODE(the_server_of_another_node_is_left_alone),
         WITH_NODE(a_server_that_does_not_end_is_an_error_and_not_killed),
+        WITH_NODE(a_server_that_forgets_the_first_request_is_asked_again),
         cmocka_unit_test(a_name_with_parentheses_does_not_move_the_fields),
         cmocka_unit_test(a_short_or_odd_stat_is_refused),
     };
