@@ -155,7 +155,7 @@ size_t plan_step_count(const struct plan *plan);
 
 /* Why a plan cannot be made: all reasons at once. */
 struct plan_refusal {
-    struct gate_answer *answers; /* only never and needs you; in a defined order */
+    struct gate_answer *answers; /* all that are not yes, in a defined order */
     size_t answer_count;
 };
 
