@@ -1,0 +1,92 @@
+/* Is this node in a state in which it may be stopped, or be relied upon? */
+#include <inttypes.h>
+
+#include "base/str.h"
+#include "strategies/gate_report.h"
+
+struct gate_answer gate_no_saving(const struct gate_input *input)
+{
+    struct gate_report report = {.input = input};
+    size_t cursor = 0;
+    for (const struct fact_node *node; (node = gate_next_node(&report, &cursor)) != NULL;) {
+        if (!node->is_last_write_good) {
+            gate_report_add(&report, GATE_NEVER,
+                "read the node's log, make room on its disk, and let BGSAVE or BGREWRITEAOF "
+                "succeed",
+                "the last save or append of %s failed", node->name);
+        }
+        if (node->is_saving) {
+            gate_report_add(&report, GATE_NOT_YET, NULL, "%s is saving its data", node->name);
+        }
+    }
+    return gate_report_finish(&report, "no_saving");
+}
+
+struct gate_answer gate_drained(const struct gate_input *input)
+{
+    struct gate_report report = {.input = input};
+    size_t cursor = 0;
+    for (const struct fact_node *node; (node = gate_next_node(&report, &cursor)) != NULL;) {
+        if (node->busy_clients > 0) {
+            gate_report_add(&report, GATE_NOT_YET,
+                "end the clients that still use it, or point those that read from replicas "
+                "elsewhere",
+                "%" PRId64 " client%s still busy on %s", node->busy_clients,
+                node->busy_clients == 1 ? " is" : "s are", node->name);
+        }
+    }
+    return gate_report_finish(&report, "drained");
+}
+
+static bool is_ignored(const struct gate_input *input, const char *setting)
+{
+    const struct json *names = js_get(input->args, "ignore");
+    for (size_t i = 0; i < js_count(names); i++) {
+        if (text_equal(js_as_text(js_at(names, i)), setting)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *or_nothing(const char *value)
+{
+    return value == NULL || value[0] == '\0' ? "nothing" : value;
+}
+
+/* Which of the two values is meant, only the operator knows. */
+struct gate_answer gate_no_drift(const struct gate_input *input)
+{
+    struct gate_report report = {.input = input};
+    size_t cursor = 0;
+    for (const struct fact_node *node; (node = gate_next_node(&report, &cursor)) != NULL;) {
+        for (size_t i = 0; i < node->drift_count; i++) {
+            const struct fact_drift *drift = &node->drift[i];
+            if (is_ignored(input, drift->setting)) {
+                continue;
+            }
+            gate_report_add(&report, GATE_NEEDS_YOU,
+                "keep the live values with CONFIG REWRITE, or set them back to those of the file",
+                "%s of %s is %s live and %s in its file: a restart would lose it", drift->setting,
+                node->name, or_nothing(drift->live), or_nothing(drift->file));
+        }
+    }
+    return gate_report_finish(&report, "no_drift");
+}
+
+/* A primary that comes back empty makes its replicas empty too. With args.node: that node, because
+ * it is to become a primary. */
+struct gate_answer gate_persistent_primary(const struct gate_input *input)
+{
+    struct gate_report report = {.input = input};
+    const bool is_named = js_get_text(input->args, "node") != NULL;
+    size_t cursor = 0;
+    for (const struct fact_node *node; (node = gate_next_node(&report, &cursor)) != NULL;) {
+        if ((is_named || node->role == FACT_ROLE_PRIMARY) && !node->is_persistent) {
+            gate_report_add(&report, GATE_NEVER,
+                "switch on appendonly or save points, in the configuration file and live",
+                "%s keeps nothing on disk: a restart as primary would empty its shard", node->name);
+        }
+    }
+    return gate_report_finish(&report, "persistent_primary");
+}

@@ -1,0 +1,219 @@
+#include "strategies/rolling.h"
+
+#include <assert.h>
+
+#include "base/str.h"
+#include "strategies/basis.h"
+#include "strategies/gates.h"
+#include "strategies/rolling_parts.h"
+
+/* What must be green before anything moves, in the order in which it is told. */
+static const struct preflight {
+    const char *gate;
+    bool needs_target; /* has the target as arguments, and no sense without one */
+    bool may_wait;     /* passes by itself and is waited for in the run: no reason to refuse */
+} preflights[] = {
+    {"all_reachable", false, false},
+    {"roles_known", false, false},
+    {"not_loading", false, false},
+    {"cluster_ok", false, false},
+    {"views_agree", false, false},
+    {"replicas_synced", false, false},
+    {"key_counts_match", false, false},
+    {"redundancy", false, false},
+    {"min_replicas", false, false},
+    {"no_slot_moves", false, false},
+    {"no_saving", false, true},
+    {"no_drift", false, false},
+    {"persistent_primary", false, false},
+    {"one_product", true, false},
+    {"no_downgrade", true, false},
+    {"hop_allowed", true, false},
+    {"full_sync_allowed", true, false},
+    {"directory_safe", true, false},
+    {"config_accepted", true, false},
+};
+
+bool rolling_is_at_target(const struct fact_node *node, const struct fact_artefact *target)
+{
+    return text_equal(node->product, target->product) && text_equal(node->version, target->version);
+}
+
+static bool is_everything_at_target(const struct facts *facts)
+{
+    for (size_t i = 0; i < facts->node_count; i++) {
+        const struct fact_node *node = &facts->nodes[i];
+        if (!node->is_reachable || !rolling_is_at_target(node, &facts->artefacts[0])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Names the nodes that cannot be read once, in all_reachable, and lets the other gates tell what
+ * they see in the rest. */
+static struct json *name_unread(const struct facts *facts)
+{
+    struct json *names = js_array();
+    for (size_t i = 0; i < facts->node_count; i++) {
+        if (!facts->nodes[i].is_reachable) {
+            js_push(names, js_text(facts->nodes[i].name));
+        }
+    }
+    return names;
+}
+
+static struct gate_answer ask_preflight(
+    const struct rolling_request *request, const struct preflight *preflight, struct arena *arena)
+{
+    AUTO_JSON args = js_object();
+    if (!text_equal(preflight->gate, "all_reachable")) {
+        js_put(args, "except", name_unread(request->facts));
+    }
+    if (preflight->needs_target) {
+        const struct fact_artefact *target = &request->facts->artefacts[0];
+        js_put_text(args, "product", target->product);
+        js_put_text(args, "version", target->version);
+        js_put_text(args, "series", target->series);
+    }
+    const struct gate_input input = {request->facts, request->rules, args, arena};
+    return gate_find(preflight->gate)->eval(&input);
+}
+
+/* A replica that is to become primary must keep its data as the primary does. */
+static struct gate_answer ask_heir(
+    const struct rolling_request *request, const struct fact_node *heir, struct arena *arena)
+{
+    AUTO_JSON args = js_object();
+    js_put_text(args, "node", heir->name);
+    const struct gate_input input = {request->facts, request->rules, args, arena};
+    return gate_find("persistent_primary")->eval(&input);
+}
+
+static void push_answer(struct arena *arena, struct gate_answer **answers, size_t *count,
+    const struct gate_answer *answer)
+{
+    struct gate_answer *slot = arena_push(arena, answers, count, sizeof(*slot));
+    *slot = *answer;
+}
+
+static void find_refusals(
+    const struct rolling_request *request, struct arena *arena, struct plan_refusal *ret_refusal)
+{
+    *ret_refusal = (struct plan_refusal){0};
+    for (size_t i = 0; i < ARRAY_COUNT(preflights); i++) {
+        const struct gate_answer answer = ask_preflight(request, &preflights[i], arena);
+        const bool is_waited_for = preflights[i].may_wait && answer.state == GATE_NOT_YET;
+        if (answer.state != GATE_YES && !is_waited_for) {
+            push_answer(arena, &ret_refusal->answers, &ret_refusal->answer_count, &answer);
+        }
+    }
+    struct rolling_shard *shards;
+    size_t shard_count;
+    rolling_find_shards(request->facts, arena, &shards, &shard_count);
+    for (size_t i = 0; i < shard_count; i++) {
+        if (shards[i].heir == NULL) {
+            continue;
+        }
+        const struct gate_answer answer = ask_heir(request, shards[i].heir, arena);
+        if (answer.state != GATE_YES) {
+            push_answer(arena, &ret_refusal->answers, &ret_refusal->answer_count, &answer);
+        }
+    }
+}
+
+void rolling_check(const struct rolling_request *request, struct arena *arena,
+    struct gate_answer **ret_answers, size_t *ret_count)
+{
+    *ret_answers = NULL;
+    *ret_count = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(preflights); i++) {
+        if (!preflights[i].needs_target || request->facts->artefact_count > 0) {
+            const struct gate_answer answer = ask_preflight(request, &preflights[i], arena);
+            push_answer(arena, ret_answers, ret_count, &answer);
+        }
+    }
+}
+
+static void push_node(struct arena *arena, const struct fact_node ***nodes, size_t *count,
+    const struct fact_node *node)
+{
+    const struct fact_node **slot = arena_push(arena, nodes, count, sizeof(*slot));
+    *slot = node;
+}
+
+/* Old replicas of an old primary go first. Where the primary is at the target already, the old
+ * replicas are the way back of an earlier run and wait for finalize. */
+static void sort_shard(const struct facts *facts, struct arena *arena, struct rolling_shard *shard)
+{
+    const struct fact_artefact *target = &facts->artefacts[0];
+    const bool is_switched = rolling_is_at_target(shard->primary, target);
+    if (!is_switched) {
+        push_node(arena, &shard->late, &shard->late_count, shard->primary);
+    }
+    for (size_t i = 0; i < facts->node_count; i++) {
+        const struct fact_node *node = &facts->nodes[i];
+        if (node->role != FACT_ROLE_REPLICA || !text_equal(node->shard, shard->name)) {
+            continue;
+        }
+        shard->replica_count++;
+        if (!is_switched && (shard->heir == NULL || strcmp(node->name, shard->heir->name) < 0)) {
+            shard->heir = node; /* the first by name: predictable, and printed */
+        }
+        if (rolling_is_at_target(node, target)) {
+            continue;
+        }
+        if (is_switched) {
+            push_node(arena, &shard->late, &shard->late_count, node);
+        } else {
+            push_node(arena, &shard->early, &shard->early_count, node);
+        }
+    }
+}
+
+void rolling_find_shards(const struct facts *facts, struct arena *arena,
+    struct rolling_shard **ret_shards, size_t *ret_count)
+{
+    *ret_shards = NULL;
+    *ret_count = 0;
+    for (size_t number = 1; number <= facts->node_count; number++) {
+        struct rolling_shard shard = {.name = arena_format(arena, "shard-%zu", number)};
+        shard.primary = facts_primary_of(facts, shard.name);
+        if (shard.primary == NULL) {
+            return;
+        }
+        sort_shard(facts, arena, &shard);
+        if (shard.late_count > 0) {
+            struct rolling_shard *slot = arena_push(arena, ret_shards, ret_count, sizeof(*slot));
+            *slot = shard;
+        }
+    }
+}
+
+bool rolling_plan(const struct rolling_request *request, struct arena *arena, struct plan *ret_plan,
+    struct plan_refusal *ret_refusal)
+{
+    assert(request->facts->artefact_count > 0);
+    struct rolling rolling = {
+        .request = request,
+        .facts = request->facts,
+        .target = &request->facts->artefacts[0],
+        .plan = ret_plan,
+    };
+    if (!is_everything_at_target(request->facts)) {
+        find_refusals(request, arena, ret_refusal);
+        if (ret_refusal->answer_count > 0) {
+            return false;
+        }
+        struct rolling_shard *shards;
+        rolling_find_shards(request->facts, arena, &shards, &rolling.shard_count);
+        rolling.shards = shards;
+    }
+    rolling_add_head(&rolling);
+    basis_collect(request->facts, &ret_plan->arena, &ret_plan->basis, &ret_plan->basis_count);
+    if (rolling.shard_count > 0) {
+        rolling_add_phases(&rolling);
+        rolling_add_words(&rolling);
+    }
+    return true;
+}
