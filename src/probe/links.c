@@ -317,7 +317,7 @@ static void link_read(struct links *links, struct link *link)
     }
 }
 
-/* Frees finished links; reports and resets broken ones; says whether there were any. */
+/* Reports and resets broken links, frees finished ones; true when something was lost. */
 static bool sweep(struct links *links)
 {
     bool was_any = false;
@@ -349,8 +349,23 @@ static short wanted_events(const struct link *link)
     return link->out.size > 0 ? POLLIN | POLLOUT : POLLIN;
 }
 
-/* Writes what can be written and lists what to wait for. */
-static size_t prepare_poll(struct links *links, int extra_fd)
+/* Writes what can be written, and gives up links on which nothing comes any more. */
+static void write_all(struct links *links)
+{
+    const int64_t now_us = clock_now_us();
+    for (struct link *link = links->all; link != NULL; link = link->next) {
+        if (link->is_done) {
+            continue;
+        }
+        link_write(links, link);
+        if (link->pending_count > 0 && now_us - link->heard_us > ANSWER_LIMIT_US) {
+            link_break(link, "no answer for 2 s");
+        }
+    }
+}
+
+/* Lists what to wait for; returns how many. */
+static size_t list_polled(struct links *links, int extra_fd)
 {
     if (links->link_count + 1 > links->polled_capacity) {
         links->polled_capacity = (links->link_count + 1) * 2;
@@ -360,12 +375,7 @@ static size_t prepare_poll(struct links *links, int extra_fd)
     }
     size_t count = 0;
     links->polled[count++] = (struct pollfd){.fd = extra_fd, .events = POLLIN};
-    const int64_t now_us = clock_now_us();
     for (struct link *link = links->all; link != NULL; link = link->next) {
-        link_write(links, link);
-        if (link->pending_count > 0 && now_us - link->heard_us > ANSWER_LIMIT_US) {
-            link_break(link, "no answer for 2 s");
-        }
         if (link->state == LINK_OPENING || link->state == LINK_READY) {
             links->polled_links[count] = link;
             links->polled[count++] =
@@ -377,13 +387,16 @@ static size_t prepare_poll(struct links *links, int extra_fd)
 
 void links_wait(struct links *links, int64_t until_us, int extra_fd)
 {
-    const size_t count = prepare_poll(links, extra_fd);
-    const bool was_any = sweep(links);
-    int64_t left_us = was_any ? 0 : until_us - clock_now_us();
+    write_all(links);
+    if (sweep(links)) {
+        return; /* losses may have changed what there is to wait for */
+    }
+    const size_t count = list_polled(links, extra_fd);
+    int64_t left_us = until_us - clock_now_us();
     left_us = left_us < 0 ? 0 : left_us;
     const struct timespec left = {.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
-    if (was_any || ppoll(links->polled, count, &left, NULL) <= 0) {
-        return; /* swept links may be gone: what happened on the others is seen next time */
+    if (ppoll(links->polled, count, &left, NULL) <= 0) {
+        return;
     }
     for (size_t i = 1; i < count; i++) {
         if (links->polled[i].revents != 0) {
