@@ -54,7 +54,8 @@ THIRD_PARTY = {
 BANNED = (
     (r"rand|random|srandom|drand48", r"^$", "base/random.h"),
     (r"sleep|usleep|nanosleep|clock_nanosleep", r"src/base/clock\.c", "clock_wait_ms()"),
-    (r"clock_gettime|gettimeofday", r"src/base/clock\.c", "base/clock.h"),
+    (r"gettimeofday|clock_gettime(?!\s*\(CLOCK_(?:PROCESS|THREAD)_CPUTIME)", r"src/base/clock\.c",
+     "base/clock.h"),
     (r"malloc|calloc|realloc|strdup|strndup|alloca", r"src/base/mem\.c", "base/mem.h"),
     (r"strncpy|strncat|stpcpy|scanf|sscanf", r"^$", "base/buf.h or base/str.h"),
     (r"execvp|execlp|wordexp", r"src/transport/spawn\.c", "transport/spawn.h"),

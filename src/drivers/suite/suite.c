@@ -44,7 +44,7 @@ static void tell(const struct suite_job *job, const char *text)
 }
 
 /* Debian's names of suites and packages; they become part of paths and of apt's files. */
-static bool is_plain_name(const char *name)
+static bool is_debian_name(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.+-";
     return name[0] != '\0' && strchr(".+-", name[0]) == NULL &&
@@ -54,7 +54,7 @@ static bool is_plain_name(const char *name)
 static struct err *resolve_request(struct suite_job *job, const struct rules *rules)
 {
     const struct inv_version *asked = job->asked;
-    if (asked->suite == NULL || !is_plain_name(asked->suite)) {
+    if (asked->suite == NULL || !is_debian_name(asked->suite)) {
         struct err *err = err_new(ERR_INVALID, NULL, "\"%s\" is not the name of a Debian suite",
             asked->suite == NULL ? "" : asked->suite);
         return err_hint(err_code(err, "suite_unknown"), "write it like bookworm or trixie");
