@@ -218,6 +218,8 @@ static void programs_are_pointed_at_the_final_place_of_their_tree(void **state)
     AUTO_FREE char *rpath =
         mem_format("--force-rpath --set-rpath %s/%s/usr/lib/", fixture->folder, TREE);
     assert_true(file_has(fixture, "patchelf.log", rpath));
+    AUTO_FREE char *loader = mem_format("--set-interpreter %s/%s/usr/lib/", fixture->folder, TREE);
+    assert_true(file_has(fixture, "patchelf.log", loader));
     assert_true(file_has(fixture, "patchelf.log", "/usr/bin/redis-cli\n"));
     assert_false(file_has(fixture, "patchelf.log", "/usr/bin/redis-server\n")); /* a script */
 }
@@ -281,7 +283,7 @@ static void a_tree_that_was_moved_is_built_again(void **state)
     assert_null(prepare_version(fixture, "7.0", "bookworm", &artefact));
     put_file(fixture, TREE "/upshift.json",
         "{\"product\":\"redis\",\"version\":\"7.0.15\",\"series\":\"redis/7.0\","
-        "\"package_version\":\"1\",\"digest\":\"0\",\"server\":\"/elsewhere/redis-server\"}",
+        "\"package_version\":\"1\",\"digest\":\"0\",\"server\":\"/bin/true\"}",
         0644);
     put_file(fixture, "complaint", "E: asked again", 0644);
     assert_refused(fixture, "7.0", ERR_REFUSED, "package_tool_failed");
