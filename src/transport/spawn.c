@@ -132,10 +132,14 @@ static int place_descriptors(const struct child *child)
     return FD_REPORT;
 }
 
+/* System calls, because glibc's functions of these names are not async-signal-safe: they wait for
+ * every thread in glibc's list (seen hanging for one of ThreadSanitizer's own). The comparisons
+ * catch a 32-bit host, whose calls of these numbers cut ids to 16 bits. */
 static bool switch_user(const struct identity *identity)
 {
-    return setgroups((size_t)identity->group_count, identity->groups) == 0 &&
-           setgid(identity->gid) == 0 && setuid(identity->uid) == 0;
+    return syscall(SYS_setgroups, identity->group_count, identity->groups) == 0 &&
+           syscall(SYS_setgid, identity->gid) == 0 && syscall(SYS_setuid, identity->uid) == 0 &&
+           getgid() == identity->gid && getuid() == identity->uid;
 }
 
 /* Opened as the daemon's user: in a folder of that user a link could lead root anywhere. */
