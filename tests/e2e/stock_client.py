@@ -16,6 +16,7 @@ Exit status: 0 also when operations failed; 1 when the cluster could not be reac
 import argparse
 import hashlib
 import json
+import logging
 import os
 import random
 import signal
@@ -187,6 +188,7 @@ def wait_for_end(arguments, workers, stop, began):
 
 
 def main():
+    logging.disable()  # the library logs a traceback for every redirection
     arguments = parse_arguments()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
