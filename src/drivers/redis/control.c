@@ -1,0 +1,171 @@
+/*
+ * drivers/redis/control.c - one node's role, the planned change of primary, live settings.
+ */
+#include "base/mem.h"
+
+#include "drivers/redis/conn.h"
+#include "drivers/redis/facts.h"
+
+/* Opens a connection for one call, named and with a fresh password. */
+static struct err *open_for(const struct call *call, const struct redis_driver *driver,
+    const struct inv_node *node, struct redis_conn **ret_conn)
+{
+    AUTO_SECRET password = {0};
+    struct err *err = redis_conn_password(driver, &password);
+    return err == NULL ? redis_conn_open(call, driver, node, &password, ret_conn) : err;
+}
+
+static struct err *read_state(
+    const struct call *call, struct redis_conn *conn, struct arena *arena, struct fact_node *node)
+{
+    struct str text;
+    struct err *err = redis_conn_ask_text(call, conn, REDIS_COMMAND("INFO"), &text);
+    if (err == NULL) {
+        err = redis_facts_server(arena, text, node);
+    }
+    if (err != NULL) {
+        return err;
+    }
+    redis_facts_replication(arena, text, node);
+    if (node->is_loading) {
+        return NULL; /* answers nothing about its cluster yet */
+    }
+    err = redis_conn_ask_text(call, conn, REDIS_COMMAND("CLUSTER", "NODES"), &text);
+    return err == NULL ? redis_facts_views(arena, text, node) : err;
+}
+
+static void fill_text(char *ret_text, size_t size, const char *text)
+{
+    (void)snprintf(ret_text, size, "%s", text == NULL ? "" : text);
+}
+
+static struct err *redis_get_state(const struct call *call, struct replication *replication,
+    const struct inv_node *node, struct replication_state *ret_state)
+{
+    const struct redis_driver *driver = REDIS_DRIVER_OF(replication, replication);
+    AUTO_REDIS_CONN conn = NULL;
+    AUTO_ARENA arena = {0};
+    struct fact_node fact = {.name = node->name, .address = node->name};
+    struct err *err = open_for(call, driver, node, &conn);
+    if (err == NULL) {
+        err = read_state(call, conn, &arena, &fact);
+    }
+    if (err != NULL) {
+        return err_wrap(err, node->name, "cannot read the node's role");
+    }
+    *ret_state = (struct replication_state){
+        .role = fact.role, .is_link_up = fact.is_link_up, .is_loading = fact.is_loading};
+    fill_text(ret_state->id, sizeof(ret_state->id), fact.id);
+    fill_text(ret_state->primary_id, sizeof(ret_state->primary_id), fact.primary_id);
+    fill_text(ret_state->series, sizeof(ret_state->series), fact.series);
+    return NULL;
+}
+
+/* Nothing that changes the world may be sent after its time: by then somebody else may steer. */
+static struct err *refuse_when_late(const struct call *call, const struct inv_node *node)
+{
+    if (call_may_send(call)) {
+        return NULL;
+    }
+    return err_code(err_new(ERR_UNREACHABLE, node->name, "no time left to act: nothing was sent"),
+        "out_of_time");
+}
+
+/* Plain, never FORCE or TAKEOVER: the primary holds its clients until the replica has everything,
+ * or goes on as primary after five seconds. */
+static struct err *fail_over(
+    const struct call *call, struct redis_conn *conn, const struct inv_node *target)
+{
+    struct resp reply;
+    struct err *err = refuse_when_late(call, target);
+    return err == NULL ? redis_conn_ask(call, conn, REDIS_COMMAND("CLUSTER", "FAILOVER"), &reply)
+                       : err;
+}
+
+static struct err *redis_switchover(
+    const struct call *call, struct replication *replication, const struct inv_node *target)
+{
+    const struct redis_driver *driver = REDIS_DRIVER_OF(replication, replication);
+    AUTO_REDIS_CONN conn = NULL;
+    struct err *err = open_for(call, driver, target, &conn);
+    if (err == NULL) {
+        err = fail_over(call, conn, target);
+    }
+    if (err != NULL) {
+        return err_wrap(err, target->name, "cannot make the replica primary");
+    }
+    return NULL;
+}
+
+static void replication_close_driver(struct replication *replication)
+{
+    redis_driver_unref(REDIS_DRIVER_OF(replication, replication));
+}
+
+static struct err *odd_setting(const struct inv_node *node, const char *name)
+{
+    struct err *err = err_new(ERR_INVALID, node->name, "CONFIG GET %s has an odd answer", name);
+    return err_code(err, "odd_reply");
+}
+
+static struct err *redis_get_setting(const struct call *call, struct settings *settings,
+    const struct inv_node *node, const char *name, char **ret_value)
+{
+    const struct redis_driver *driver = REDIS_DRIVER_OF(settings, settings);
+    AUTO_REDIS_CONN conn = NULL;
+    struct resp reply;
+    struct err *err = open_for(call, driver, node, &conn);
+    if (err == NULL) {
+        err = redis_conn_ask(call, conn, REDIS_COMMAND("CONFIG", "GET", name), &reply);
+    }
+    if (err != NULL) {
+        return err_wrap(err, node->name, "cannot read the setting %s", name);
+    }
+    if (reply.type != RESP_ARRAY && reply.type != RESP_MAP) {
+        return odd_setting(node, name);
+    }
+    const struct resp *value = resp_find(&reply, name);
+    if (value != NULL && value->type != RESP_STRING) {
+        return odd_setting(node, name);
+    }
+    *ret_value = value == NULL ? NULL : mem_format(STR_FMT, STR_ARG(value->text));
+    return NULL;
+}
+
+static struct err *redis_set_setting(const struct call *call, struct settings *settings,
+    const struct inv_node *node, const char *name, const char *value)
+{
+    const struct redis_driver *driver = REDIS_DRIVER_OF(settings, settings);
+    AUTO_REDIS_CONN conn = NULL;
+    struct resp reply;
+    struct err *err = open_for(call, driver, node, &conn);
+    if (err == NULL) {
+        err = refuse_when_late(call, node);
+    }
+    if (err == NULL) {
+        err = redis_conn_ask(call, conn, REDIS_COMMAND("CONFIG", "SET", name, value), &reply);
+    }
+    if (err != NULL) {
+        return err_wrap(err, node->name, "cannot set %s", name);
+    }
+    return NULL;
+}
+
+static void settings_close_driver(struct settings *settings)
+{
+    redis_driver_unref(REDIS_DRIVER_OF(settings, settings));
+}
+
+const struct replication_ops redis_replication_ops = {
+    .name = "redis",
+    .get_state = redis_get_state,
+    .switchover = redis_switchover,
+    .close = replication_close_driver,
+};
+
+const struct settings_ops redis_settings_ops = {
+    .name = "redis",
+    .get = redis_get_setting,
+    .set = redis_set_setting,
+    .close = settings_close_driver,
+};
