@@ -311,7 +311,7 @@ struct running {
     pid_t pid;
     int exited;   /* pidfd: readable once the child has ended */
     int *streams; /* PIPE_OUTPUT and PIPE_ERRORS; of the pipes */
-    struct buf *contents[2];
+    struct buf *contents[PIPE_REPORT];
     size_t size_max;
 };
 
@@ -334,6 +334,15 @@ static void drain(struct running *running, int index)
     }
 }
 
+static void drain_both(struct running *running)
+{
+    for (int i = 0; i < PIPE_REPORT; i++) {
+        if (running->streams[i] >= 0) {
+            drain(running, i);
+        }
+    }
+}
+
 /* Collects output until the child ends; false when its time was over first. */
 static bool follow(const struct call *call, struct running *running)
 {
@@ -351,11 +360,7 @@ static bool follow(const struct call *call, struct running *running)
         if (poll(waited, ARRAY_COUNT(waited), timeout_ms) <= 0) {
             continue;
         }
-        for (int i = 0; i < 2; i++) {
-            if (waited[i + 1].revents != 0) {
-                drain(running, i);
-            }
-        }
+        drain_both(running);
         if (waited[0].revents != 0) {
             return true;
         }
@@ -371,11 +376,7 @@ static void finish(
     (void)kill(-running->pid, SIGKILL);
     int status = 0;
     wait_for_exit(running->pid, &status);
-    for (int i = 0; i < 2; i++) {
-        if (running->streams[i] >= 0) {
-            drain(running, i);
-        }
-    }
+    drain_both(running);
     ret_result->is_timeout = !has_ended;
     ret_result->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     ret_result->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -426,27 +427,29 @@ static struct err *short_of(const char *program, const char *what)
 
 /* Follows a child that has been forked to its end. */
 static struct err *run_to_end(const struct call *call, const struct spawn_request *request,
-    struct running *running, struct pipes *pipes, struct spawn_result *ret_result)
+    pid_t pid, struct pipes *pipes, struct spawn_result *ret_result)
 {
     pid_t unused;
     struct err *err = read_reports(pipes->readers[PIPE_REPORT], request->argv[0], &unused);
-    AUTO_CLOSE exited = (int)syscall(SYS_pidfd_open, running->pid, 0);
+    AUTO_CLOSE exited = (int)syscall(SYS_pidfd_open, pid, 0);
     if (err == NULL && exited < 0) {
         err = short_of(request->argv[0], "descriptors");
     }
     if (err != NULL) {
-        (void)kill(-running->pid, SIGKILL);
+        (void)kill(-pid, SIGKILL);
         int status;
-        wait_for_exit(running->pid, &status);
+        wait_for_exit(pid, &status);
         return err;
     }
     struct spawn_result result = {0};
-    running->exited = exited;
-    running->streams = pipes->readers;
-    running->contents[PIPE_OUTPUT] = &result.output;
-    running->contents[PIPE_ERRORS] = &result.errors;
-    running->size_max = request->output_size_max == 0 ? OUTPUT_SIZE_MAX : request->output_size_max;
-    finish(call, running, &result);
+    struct running running = {
+        .pid = pid,
+        .exited = exited,
+        .streams = pipes->readers,
+        .contents = {&result.output, &result.errors},
+        .size_max = request->output_size_max == 0 ? OUTPUT_SIZE_MAX : request->output_size_max,
+    };
+    finish(call, &running, &result);
     *ret_result = result;
     return NULL;
 }
@@ -475,14 +478,14 @@ struct err *spawn_run(
         .streams = {input, pipes.writers[PIPE_OUTPUT], pipes.writers[PIPE_ERRORS]},
         .report = pipes.writers[PIPE_REPORT],
     };
-    struct running running = {.pid = fork_child(&child)};
-    if (running.pid < 0) {
+    const pid_t pid = fork_child(&child);
+    if (pid < 0) {
         return short_of(program, "processes");
     }
     for (int i = 0; i < PIPE_COUNT; i++) {
         fs_close_slot(&pipes.writers[i]);
     }
-    return run_to_end(call, request, &running, &pipes, ret_result);
+    return run_to_end(call, request, pid, &pipes, ret_result);
 }
 
 /* --- spawn_daemon ----------------------------------------------------------------------------- */

@@ -103,10 +103,9 @@ struct err *stream_open(const struct endpoint *endpoint, struct stream **ret_str
 }
 
 /* One look at a connection in progress. */
-static struct err *step_connecting(struct stream *stream, enum stream_want *ret_want)
+static struct err *step_connecting(struct stream *stream)
 {
     struct pollfd look = {.fd = stream->fd, .events = POLLOUT};
-    *ret_want = STREAM_WANT_WRITE;
     if (poll(&look, 1, 0) <= 0) {
         return NULL;
     }
@@ -132,8 +131,9 @@ static struct err *step_connecting(struct stream *stream, enum stream_want *ret_
 struct err *stream_step(struct stream *stream, enum stream_want *ret_want)
 {
     struct err *err = NULL;
+    *ret_want = STREAM_WANT_WRITE;
     if (stream->state == STREAM_CONNECTING) {
-        err = step_connecting(stream, ret_want);
+        err = step_connecting(stream);
     }
     if (err == NULL && stream->state == STREAM_SHAKING) {
         err = tls_session_step(stream->session, stream->where, ret_want);
@@ -263,8 +263,8 @@ struct err *stream_send(
     size_t left = size;
     bool may_have_left = false; /* this host */
     for (;;) {
-        size_t written;
-        enum stream_want want;
+        size_t written = 0;
+        enum stream_want want = STREAM_WANT_READ;
         struct err *err = stream_write(stream, rest, left, &written, &want);
         rest += written;
         left -= written;
@@ -288,7 +288,7 @@ struct err *stream_send(
 struct err *stream_receive(const struct call *call, struct stream *stream, struct buf *ret_bytes)
 {
     for (;;) {
-        enum stream_want want;
+        enum stream_want want = STREAM_WANT_READ;
         struct err *err = stream_read(stream, RECEIVE_SIZE, ret_bytes, &want);
         if (err != NULL || want == STREAM_READY) {
             return err;
