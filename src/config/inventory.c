@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "config/inventory_access.h"
 #include "config/inventory_forms.h"
 #include "config/schema.h"
 
@@ -30,8 +31,7 @@ struct inventory_reader {
     size_t node_count;
 };
 
-static schema_reading read_datastores, read_versions, read_clusters, read_auth, read_password,
-    read_tls, read_nodes, read_address;
+static schema_reading read_datastores, read_versions, read_clusters, read_nodes, read_address;
 
 /* ---- the tables: what the file may say ---- */
 
@@ -53,175 +53,90 @@ static const char *const probe_words[] = {[INV_PROBE_OFF] = "off",
     [INV_PROBE_WRITE] = "write",
     NULL};
 
-/* A key that is a number within bounds. */
-#define NUMBER(type, member, key, sample, least, most)                                             \
-    {                                                                                              \
-        .name = (key), .example = (sample), .read = schema_number,                                 \
-        .offset = offsetof(type, member), .min = (least), .max = (most)                            \
-    }
-#define BYTES(type, member, key, sample, least, most)                                              \
-    {                                                                                              \
-        .name = (key), .example = (sample), .read = schema_bytes,                                  \
-        .offset = offsetof(type, member), .min = (least), .max = (most)                            \
-    }
-#define PATH(type, member, key, sample, required)                                                  \
-    {                                                                                              \
-        .name = (key), .example = (sample), .read = schema_path, .offset = offsetof(type, member), \
-        .is_required = (required)                                                                  \
-    }
-#define CHOICE(type, member, key, sample, known, later, required)                                  \
-    {                                                                                              \
-        .name = (key), .example = (sample), .read = schema_choice,                                 \
-        .offset = offsetof(type, member), .words = (known), .planned = (later),                    \
-        .is_required = (required)                                                                  \
-    }
-#define WORD(type, member, key, sample, known, later)                                              \
-    {                                                                                              \
-        .name = (key), .example = (sample), .read = schema_word, .offset = offsetof(type, member), \
-        .words = (known), .planned = (later)                                                       \
-    }
-#define TEXT(type, member, key, sample, how, required)                                             \
-    {                                                                                              \
-        .name = (key), .example = (sample), .read = schema_text, .offset = offsetof(type, member), \
-        .form = (how), .is_required = (required)                                                   \
-    }
-#define MAPPING(type, member, key, sample, table)                                                  \
-    {                                                                                              \
-        .name = (key), .example = (sample), .read = schema_mapping,                                \
-        .offset = offsetof(type, member), .mapping = (table)                                       \
-    }
-#define INLINED(key, sample, table)                                                                \
-    {                                                                                              \
-        .name = (key), .example = (sample), .read = schema_mapping, .mapping = (table)             \
-    }
-#define OWN(key, sample, reading, required)                                                        \
-    {                                                                                              \
-        .name = (key), .example = (sample), .read = (reading), .is_required = (required)           \
-    }
-#define END                                                                                        \
-    {                                                                                              \
-        .name = NULL                                                                               \
-    }
-
 static const struct schema_key probe_keys[] = {
-    WORD(struct inv_probe, mode, "mode", "write", probe_words, NULL),
-    {.name = "required",
-        .example = "true",
-        .read = schema_bool,
-        .offset = offsetof(struct inv_probe, is_required)},
-    NUMBER(struct inv_probe, rate, "rate", "100", 1, 100000),
-    NUMBER(struct inv_probe, keys_max, "keys_max", "1000000", 1000, 10000000),
-    NUMBER(struct inv_probe, ttl_s, "ttl_s", "3600", 60, 604800),
-    NUMBER(struct inv_probe, linger_s, "linger_s", "600", 0, 86400),
-    END,
+    SCHEMA_WORD(struct inv_probe, mode, "mode", "write", probe_words, NULL),
+    SCHEMA_BOOL(struct inv_probe, is_required, "required", "true", false),
+    SCHEMA_NUMBER(struct inv_probe, rate, "rate", "100", 1, 100000, false),
+    SCHEMA_NUMBER(struct inv_probe, keys_max, "keys_max", "1000000", 1000, 10000000, false),
+    SCHEMA_NUMBER(struct inv_probe, ttl_s, "ttl_s", "3600", 60, 604800, false),
+    SCHEMA_NUMBER(struct inv_probe, linger_s, "linger_s", "600", 0, 86400, false),
+    SCHEMA_END,
 };
 static const struct schema probe_schema = {"a probe", probe_keys};
 
 static const struct schema_key policy_keys[] = {
-    NUMBER(struct inv_policy, max_unavailable, "max_unavailable", "1", 1, 100),
-    NUMBER(struct inv_policy, soak_s, "soak_s", "30", 0, 604800),
-    NUMBER(struct inv_policy, step_timeout_s, "step_timeout_s", "120", 10, 86400),
-    NUMBER(struct inv_policy, gate_timeout_s, "gate_timeout_s", "300", 1, 86400),
-    BYTES(struct inv_policy, lag_bytes_max, "lag_bytes_max", "1MiB", 0, 1024LL * MIB),
-    BYTES(struct inv_policy, backlog_bytes, "backlog", "64MiB", MIB, 64 * 1024LL * MIB),
-    WORD(struct inv_policy, on_failure, "on_failure", "pause", failure_words, failure_planned),
-    MAPPING(struct inv_policy, probe, "probe", "{ mode: write }", &probe_schema),
-    END,
+    SCHEMA_NUMBER(struct inv_policy, max_unavailable, "max_unavailable", "1", 1, 100, false),
+    SCHEMA_NUMBER(struct inv_policy, soak_s, "soak_s", "30", 0, 604800, false),
+    SCHEMA_NUMBER(struct inv_policy, step_timeout_s, "step_timeout_s", "120", 10, 86400, false),
+    SCHEMA_NUMBER(struct inv_policy, gate_timeout_s, "gate_timeout_s", "300", 1, 86400, false),
+    SCHEMA_BYTES(struct inv_policy, lag_bytes_max, "lag_bytes_max", "1MiB", 0, 1024LL * MIB),
+    SCHEMA_BYTES(struct inv_policy, backlog_bytes, "backlog", "64MiB", MIB, 64 * 1024LL * MIB),
+    SCHEMA_WORD(
+        struct inv_policy, on_failure, "on_failure", "pause", failure_words, failure_planned),
+    SCHEMA_MAPPING(struct inv_policy, probe, "probe", "{ mode: write }", &probe_schema),
+    SCHEMA_END,
 };
 static const struct schema policy_schema = {"a policy", policy_keys};
 
 static const struct schema_key node_keys[] = {
-    TEXT(struct inv_node, name, "name", "n1", &form_node_name, false),
-    OWN("address", "127.0.0.1:7001", read_address, true),
-    PATH(struct inv_node, directory, "directory", "/srv/redis/n1", true),
-    PATH(struct inv_node, config_file, "config", "/srv/redis/n1/redis.conf", true),
-    PATH(struct inv_node, server_link, "server", "/srv/redis/n1/server", false),
-    PATH(struct inv_node, pid_file, "pid_file", "/srv/redis/n1/upshift.pid", false),
-    PATH(struct inv_node, log_file, "log_file", "/srv/redis/n1/server.log", false),
-    END,
+    SCHEMA_TEXT(struct inv_node, name, "name", "n1", &form_node_name, false),
+    SCHEMA_OWN("address", "127.0.0.1:7001", read_address, true),
+    SCHEMA_PATH(struct inv_node, directory, "directory", "/srv/redis/n1", true),
+    SCHEMA_PATH(struct inv_node, config_file, "config", "/srv/redis/n1/redis.conf", true),
+    SCHEMA_PATH(struct inv_node, server_link, "server", "/srv/redis/n1/server", false),
+    SCHEMA_PATH(struct inv_node, pid_file, "pid_file", "/srv/redis/n1/upshift.pid", false),
+    SCHEMA_PATH(struct inv_node, log_file, "log_file", "/srv/redis/n1/server.log", false),
+    SCHEMA_END,
 };
 static const struct schema node_schema = {"a node", node_keys};
 
-static const struct schema_key tls_keys[] = {
-    PATH(struct inv_tls, ca_file, "ca_file", "/etc/ssl/redis-ca.pem", false),
-    PATH(struct inv_tls, cert_file, "cert_file", "/etc/ssl/upshift.pem", false),
-    PATH(struct inv_tls, key_file, "key_file", "/etc/ssl/upshift.key", false),
-    TEXT(struct inv_tls, server_name, "server_name", "redis.example.org", &form_host_name, false),
-    END,
-};
-static const struct schema tls_schema = {"tls", tls_keys};
-
-struct password_words {
-    const char *env, *file;
-    const char *const *argv;
-    size_t argc;
-};
-static const struct schema_key password_keys[] = {
-    TEXT(struct password_words, env, "env", "REDIS_PASSWORD", &form_variable, false),
-    PATH(struct password_words, file, "file", "/etc/upshift/redis.password", false),
-    {.name = "command",
-        .example = "[pass, show, redis]",
-        .read = schema_texts,
-        .offset = offsetof(struct password_words, argv),
-        .count_offset = offsetof(struct password_words, argc)},
-    END,
-};
-static const struct schema password_schema = {"a password", password_keys};
-
-static const struct schema_key auth_keys[] = {
-    TEXT(struct inv_cluster, user, "user", "upshift", &form_user, false),
-    OWN("password", "{ env: REDIS_PASSWORD }", read_password, true),
-    END,
-};
-static const struct schema auth_schema = {"auth", auth_keys};
-
 static const struct schema_key hosts_keys[] = {
-    CHOICE(struct inv_cluster, host_via, "via", "local", via_words, via_planned, true),
-    END,
+    SCHEMA_CHOICE(struct inv_cluster, host_via, "via", "local", via_words, via_planned, true),
+    SCHEMA_END,
 };
 static const struct schema hosts_schema = {"hosts", hosts_keys};
 
 static const struct schema_key service_keys[] = {
-    CHOICE(struct inv_cluster, service_manager, "manager", "process", manager_words,
+    SCHEMA_CHOICE(struct inv_cluster, service_manager, "manager", "process", manager_words,
         manager_planned, true),
-    TEXT(struct inv_cluster, service_user, "user", "redis", &form_system_user, false),
-    END,
+    SCHEMA_TEXT(struct inv_cluster, service_user, "user", "redis", &form_system_user, false),
+    SCHEMA_END,
 };
 static const struct schema service_schema = {"service", service_keys};
 
 static const struct schema_key package_keys[] = {
-    CHOICE(struct inv_cluster, package_provider, "provider", "suite", provider_words,
+    SCHEMA_CHOICE(struct inv_cluster, package_provider, "provider", "suite", provider_words,
         provider_planned, true),
-    END,
+    SCHEMA_END,
 };
 static const struct schema package_schema = {"package", package_keys};
 
 static const struct schema_key cluster_keys[] = {
-    CHOICE(struct inv_cluster, datastore, "datastore", "redis", datastore_words, datastore_planned,
-        true),
-    CHOICE(struct inv_cluster, topology, "topology", "cluster", topology_words, topology_planned,
-        true),
-    OWN("auth", "{ password: { env: REDIS_PASSWORD } }", read_auth, false),
-    OWN("tls", "{ ca_file: /etc/ssl/redis-ca.pem }", read_tls, false),
-    INLINED("hosts", "{ via: local }", &hosts_schema),
-    INLINED("service", "{ manager: process }", &service_schema),
-    INLINED("package", "{ provider: suite }", &package_schema),
-    OWN("nodes", "[{ address: 127.0.0.1:7001, directory: ..., config: ... }, ...]", read_nodes,
-        true),
-    MAPPING(struct inv_cluster, policy, "policy", "{ soak_s: 30 }", &policy_schema),
-    END,
+    SCHEMA_CHOICE(struct inv_cluster, datastore, "datastore", "redis", datastore_words,
+        datastore_planned, true),
+    SCHEMA_CHOICE(struct inv_cluster, topology, "topology", "cluster", topology_words,
+        topology_planned, true),
+    SCHEMA_OWN("auth", "{ password: { env: REDIS_PASSWORD } }", access_read_auth, false),
+    SCHEMA_OWN("tls", "{ ca_file: /etc/ssl/redis-ca.pem }", access_read_tls, false),
+    SCHEMA_INLINED("hosts", "{ via: local }", &hosts_schema),
+    SCHEMA_INLINED("service", "{ manager: process }", &service_schema),
+    SCHEMA_INLINED("package", "{ provider: suite }", &package_schema),
+    SCHEMA_OWN("nodes", "[{ address: 127.0.0.1:7001, directory: ..., config: ... }, ...]",
+        read_nodes, true),
+    SCHEMA_MAPPING(struct inv_cluster, policy, "policy", "{ soak_s: 30 }", &policy_schema),
+    SCHEMA_END,
 };
 static const struct schema cluster_schema = {"a cluster", cluster_keys};
 
 static const struct schema_key version_keys[] = {
-    TEXT(struct inv_version, suite, "suite", "bookworm", &form_suite, true),
-    END,
+    SCHEMA_TEXT(struct inv_version, suite, "suite", "bookworm", &form_suite, true),
+    SCHEMA_END,
 };
 static const struct schema version_schema = {"a version", version_keys};
 
 static const struct schema_key datastore_keys[] = {
-    OWN("versions", "{ \"7.0\": { suite: bookworm } }", read_versions, true),
-    END,
+    SCHEMA_OWN("versions", "{ \"7.0\": { suite: bookworm } }", read_versions, true),
+    SCHEMA_END,
 };
 static const struct schema datastore_schema = {"a datastore", datastore_keys};
 
@@ -232,10 +147,10 @@ static const struct schema_key datastore_name = {.name = "datastore",
     .planned = datastore_planned};
 
 static const struct schema_key inventory_keys[] = {
-    OWN("datastores", "{ redis: { versions: { \"7.0\": { suite: bookworm } } } }", read_datastores,
-        true),
-    OWN("clusters", "{ NAME: { datastore: redis, ... } }", read_clusters, true),
-    END,
+    SCHEMA_OWN("datastores", "{ redis: { versions: { \"7.0\": { suite: bookworm } } } }",
+        read_datastores, true),
+    SCHEMA_OWN("clusters", "{ NAME: { datastore: redis, ... } }", read_clusters, true),
+    SCHEMA_END,
 };
 static const struct schema inventory_schema = {"the inventory", inventory_keys};
 
@@ -316,56 +231,6 @@ static void read_datastores(struct schema_reader *reader, const struct schema_ke
         struct inv_datastore *kept = arena_push(reader->arena, &inventory->datastores,
             &inventory->datastore_count, sizeof(*inventory->datastores));
         *kept = datastore;
-    }
-}
-
-static void read_password(struct schema_reader *reader, const struct schema_key *UNUSED(key),
-    const struct yaml_node *value, void *object)
-{
-    static const char remedy[] =
-        "write { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT, ...] }";
-    struct inv_cluster *cluster = object;
-    if (value->kind != YAML_MAPPING) {
-        config_complain(reader->complaints, value->place,
-            "\"password\" must say where the password is, not what it is");
-        config_add_remedy(reader->complaints, "%s", remedy);
-        return;
-    }
-    struct password_words words = {0};
-    schema_read(reader, value, &password_schema, &words);
-    if (value->child_count != 1 || (words.argv != NULL && words.argc == 0)) {
-        config_complain(reader->complaints, yaml_name_place(value),
-            "\"password\" needs exactly one place to come from");
-        config_add_remedy(reader->complaints, "%s", remedy);
-        return;
-    }
-    if (words.env != NULL) {
-        cluster->password = (struct secret_ref){.source = SECRET_ENV, .name = words.env};
-    } else if (words.file != NULL) {
-        cluster->password = (struct secret_ref){.source = SECRET_FILE, .name = words.file};
-    } else if (words.argv != NULL) {
-        cluster->password = (struct secret_ref){.source = SECRET_COMMAND, .argv = words.argv};
-    }
-}
-
-static void read_auth(struct schema_reader *reader, const struct schema_key *UNUSED(key),
-    const struct yaml_node *value, void *object)
-{
-    config_hide_lines(reader->complaints, value->key->place.line, value->line_last);
-    schema_read(reader, value, &auth_schema, object);
-}
-
-static void read_tls(struct schema_reader *reader, const struct schema_key *UNUSED(key),
-    const struct yaml_node *value, void *object)
-{
-    struct inv_tls *tls = &((struct inv_cluster *)object)->tls;
-    tls->is_enabled = true;
-    schema_read(reader, value, &tls_schema, tls);
-    if ((tls->cert_file == NULL) != (tls->key_file == NULL)) {
-        config_complain(reader->complaints, yaml_name_place(value),
-            "\"cert_file\" and \"key_file\" belong together");
-        config_add_remedy(reader->complaints, "give both, or neither when the servers do not ask "
-                                              "for a client certificate");
     }
 }
 
@@ -581,7 +446,7 @@ struct err *config_parse_inventory(const struct config_source *source,
 }
 
 /* The folder's true path and the file's own name: a link to the file keeps its folder. */
-static struct err *make_absolute(const char *path, char **ret_path)
+static struct err *absolute_path_of(const char *path, char **ret_path)
 {
     AUTO_FREE char *folder = mem_strdup(path);
     char *slash = strrchr(folder, '/');
@@ -603,7 +468,7 @@ struct err *config_load_inventory(
     AUTO_BUF content = {0};
     AUTO_FREE char *absolute_path = NULL;
     config_complaints_init(ret_complaints, path, STR(""));
-    struct err *err = make_absolute(path, &absolute_path);
+    struct err *err = absolute_path_of(path, &absolute_path);
     if (err == NULL) {
         err = fs_read(path, INVENTORY_SIZE_MAX, &content);
     }

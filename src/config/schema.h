@@ -66,6 +66,69 @@ schema_reading schema_word;    /* an enum of int size: index in `words` */
 schema_reading schema_choice;  /* const char *, one of `words` */
 schema_reading schema_mapping; /* a struct at `offset`, read by `mapping` */
 
+/* Rows of a table, by the kind of value. */
+#define SCHEMA_NUMBER(type, member, key, sample, least, most, required)                            \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_number,                                 \
+        .offset = offsetof(type, member), .min = (least), .max = (most), .is_required = (required) \
+    }
+#define SCHEMA_BYTES(type, member, key, sample, least, most)                                       \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_bytes,                                  \
+        .offset = offsetof(type, member), .min = (least), .max = (most)                            \
+    }
+#define SCHEMA_PATH(type, member, key, sample, required)                                           \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_path, .offset = offsetof(type, member), \
+        .is_required = (required)                                                                  \
+    }
+#define SCHEMA_CHOICE(type, member, key, sample, known, later, required)                           \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_choice,                                 \
+        .offset = offsetof(type, member), .words = (known), .planned = (later),                    \
+        .is_required = (required)                                                                  \
+    }
+#define SCHEMA_WORD(type, member, key, sample, known, later)                                       \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_word, .offset = offsetof(type, member), \
+        .words = (known), .planned = (later)                                                       \
+    }
+#define SCHEMA_TEXT(type, member, key, sample, how, required)                                      \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_text, .offset = offsetof(type, member), \
+        .form = (how), .is_required = (required)                                                   \
+    }
+#define SCHEMA_MAPPING(type, member, key, sample, table)                                           \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_mapping,                                \
+        .offset = offsetof(type, member), .mapping = (table)                                       \
+    }
+/* A mapping whose members go into the same struct. */
+#define SCHEMA_INLINED(key, sample, table)                                                         \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_mapping, .mapping = (table)             \
+    }
+/* A reading of the reader's own, which gets the whole struct. */
+#define SCHEMA_OWN(key, sample, reading, required)                                                 \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = (reading), .is_required = (required)           \
+    }
+#define SCHEMA_BOOL(type, member, key, sample, required)                                           \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_bool, .offset = offsetof(type, member), \
+        .is_required = (required)                                                                  \
+    }
+#define SCHEMA_TEXTS(type, member, count_member, key, sample, required)                            \
+    {                                                                                              \
+        .name = (key), .example = (sample), .read = schema_texts,                                  \
+        .offset = offsetof(type, member), .count_offset = offsetof(type, count_member),            \
+        .is_required = (required)                                                                  \
+    }
+#define SCHEMA_END                                                                                 \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
 /* Reads all members of `mapping` into `object`. */
 void schema_read(struct schema_reader *reader, const struct yaml_node *mapping,
     const struct schema *schema, void *object);

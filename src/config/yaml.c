@@ -286,17 +286,26 @@ static size_t character_size(struct str text)
     return size;
 }
 
-/* The parser would end at a zero byte and pass broken UTF-8 on, so both are found before. */
+/* What libfyaml is not to see: it ends at a zero byte, passes broken UTF-8 on, and version 0.7.12
+ * never comes back from a line that is only "%", which begins a directive. */
 static bool is_clean_text(struct config_complaints *complaints)
 {
     struct config_place place = {.line = 1, .column = 1, .width = 1};
     struct str rest = complaints->text;
+    if (str_starts_with(rest, "\xef\xbb\xbf")) { /* a byte order mark: no character */
+        rest = (struct str){rest.data + 3, rest.size - 3};
+    }
     while (rest.size > 0) {
         const size_t size = character_size(rest);
         if (size == 0) {
             config_complain(
                 complaints, place, "byte 0x%02x is not text", (unsigned char)*rest.data);
             config_add_remedy(complaints, "save the file as UTF-8 without control characters");
+            return false;
+        }
+        if (*rest.data == '%' && place.column == 1) {
+            config_complain(complaints, place, "directives (%%) are not accepted");
+            config_add_remedy(complaints, "remove the line; put quotes around a text");
             return false;
         }
         const bool is_end = *rest.data == '\n';

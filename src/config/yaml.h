@@ -2,8 +2,9 @@
  * config/yaml.h - a YAML text as a tree in which every node knows its place.
  *
  * The only face of libfyaml. Accepted is the plain part of YAML that configuration needs: mappings,
- * lists and scalars in one document. Anchors, aliases, tags, keys that are no scalars, values over
- * several lines and duplicate keys are refused, as is anything of unreasonable depth or size.
+ * lists and scalars in one document. Directives, anchors, aliases, tags, keys that are no scalars,
+ * values over several lines and duplicate keys are refused, as is anything of unreasonable depth
+ * or size.
  * Values keep their spelling: 7.10 stays "7.10", and the reader decides what it is.
  */
 #ifndef UPSHIFT_CONFIG_YAML_H

@@ -126,7 +126,8 @@ static void secrets_and_tls_are_references(void **UNUSED(state))
     } cases[] = {
         {"{ env: REDIS_PASSWORD }", "REDIS_PASSWORD", SECRET_ENV},
         {"{ file: secret }", "/etc/upshift/secret", SECRET_FILE},
-        {"{ command: [pass, show, redis] }", NULL, SECRET_COMMAND},
+        {"{ command: [pass, show, redis] }", "pass", SECRET_COMMAND},
+        {"{ command: [bin/../pass, show, redis] }", "/etc/upshift/pass", SECRET_COMMAND},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         AUTO_BUF text = {0};
@@ -139,10 +140,10 @@ static void secrets_and_tls_are_references(void **UNUSED(state))
         const struct inv_cluster *cluster = &inventory.clusters[0];
         assert_string_equal(cluster->user, "ops");
         assert_int_equal(cluster->password.source, cases[i].source);
-        if (cases[i].name != NULL) {
+        if (cases[i].source != SECRET_COMMAND) {
             assert_string_equal(cluster->password.name, cases[i].name);
         } else {
-            assert_string_equal(cluster->password.argv[0], "pass");
+            assert_string_equal(cluster->password.argv[0], cases[i].name);
             assert_string_equal(cluster->password.argv[2], "redis");
             assert_null(cluster->password.argv[3]);
         }

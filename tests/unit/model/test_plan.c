@@ -105,8 +105,8 @@ static void a_broken_plan_is_refused_and_frees_what_was_read(void **UNUSED(state
         "{\"format\":2}",
         "{\"format\":1,\"colour\":\"red\"}",
         "{\"format\":1,\"during\":[{\"name\":\"a\",\"args\":{\"x\":1}},{\"args\":{},\"name\":7}]}",
-        "{\"format\":1,\"phases\":[{\"steps\":[{\"id\":\"a\",\"args\":{\"x\":1}},"
-        "{\"id\":\"b\",\"args\":{\"y\":2},\"scope\":\"forever\"}]}]}",
+        ("{\"format\":1,\"phases\":[{\"steps\":[{\"id\":\"a\",\"args\":{\"x\":1}},"
+         "{\"id\":\"b\",\"args\":{\"y\":2},\"scope\":\"forever\"}]}]}"),
         "{\"format\":1,\"phases\":[{\"steps\":[{\"args\":[1],\"after\":[true]}]}]}",
     };
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
