@@ -1,0 +1,33 @@
+/*
+ * report/format.h - numbers for people. Every text lives in the arena given.
+ */
+#ifndef UPSHIFT_REPORT_FORMAT_H
+#define UPSHIFT_REPORT_FORMAT_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+/* "1,234,567" */
+const char *format_count(struct arena *arena, int64_t count);
+
+/* "1 write", "61,000 writes"; `noun` in the singular, its plural with s. */
+const char *format_counted(struct arena *arena, int64_t count, const char *noun);
+
+/* "850 us", "6.1 ms", "61 ms", "1.24 s" */
+const char *format_us(struct arena *arena, int64_t us);
+
+/* "812 ms", "12.3 s", "3 min 20 s", "1 h 20 min" */
+const char *format_ms(struct arena *arena, int64_t ms);
+
+/* "99.8 %", always rounded down, so that 100 % means all. */
+const char *format_percent(struct arena *arena, int64_t part, int64_t whole);
+
+/* "02:15:04" of a wall time, in UTC. */
+const char *format_clock(struct arena *arena, int64_t wall_ms);
+
+/* Appends text as HTML text or attribute value; " -> " becomes an arrow. NULL appends nothing. */
+void format_html(struct buf *buf, const char *text);
+
+#endif
