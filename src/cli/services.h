@@ -77,6 +77,11 @@ struct services {
     struct err *(*open_journal)(
         struct services *services, const char *cluster, struct journal **ret_journal);
 
+    /* The state of a run (NULL: the newest) out of its journal, as a snapshot of
+     * engine/control.h without what only a living controller knows. Owns: the caller frees. */
+    struct err *(*read_run)(struct services *services, const char *cluster, const char *run,
+        struct json **ret_snapshot);
+
     /* Names of all clusters with a journal below the state directory. */
     struct err *(*list_journals)(struct services *services, struct arena *arena,
         const char ***ret_clusters, size_t *ret_count);

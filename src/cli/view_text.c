@@ -1,0 +1,250 @@
+#include "cli/view_text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "cli/exit.h"
+
+static const char *text_of(const struct json *object, const char *key, const char *fallback)
+{
+    const char *text = js_get_text(object, key);
+    return text == NULL || text[0] == '\0' ? fallback : text;
+}
+
+/* Only the time of day, in UTC as the journal has it. */
+static void append_time(struct buf *text, int64_t wall_ms)
+{
+    char whole[CLOCK_TEXT_SIZE];
+    (void)clock_format_wall(wall_ms, whole);
+    const char *t = strchr(whole, 'T');
+    buf_printf(text, "%.8s", t == NULL ? whole : t + 1);
+}
+
+void view_append_duration(struct buf *text, int64_t duration_ms)
+{
+    const int64_t s = duration_ms / 1000;
+    if (duration_ms < 0) {
+        buf_append_text(text, "0 s");
+    } else if (duration_ms < 10000) {
+        buf_printf(text, "%" PRId64 ".%" PRId64 " s", s, duration_ms % 1000 / 100);
+    } else if (s < 60) {
+        buf_printf(text, "%" PRId64 " s", s);
+    } else if (s < 3600) {
+        buf_printf(text, "%" PRId64 " min %02" PRId64 " s", s / 60, s % 60);
+    } else {
+        buf_printf(text, "%" PRId64 " h %02" PRId64 " min", s / 3600, s / 60 % 60);
+    }
+}
+
+/* --- news --- */
+
+/* How many events at the front of `now` were in `before` already: both are windows onto one list.
+ */
+static size_t count_known(const struct json *before, const struct json *now)
+{
+    const size_t count = js_count(before);
+    for (size_t skip = 0; skip < count; skip++) {
+        size_t same = 0;
+        while (skip + same < count && same < js_count(now) &&
+               js_equal(js_at(before, skip + same), js_at(now, same))) {
+            same++;
+        }
+        if (skip + same == count) {
+            return same;
+        }
+    }
+    return 0;
+}
+
+void view_append_waiting(const struct json *snapshot, struct buf *ret_text)
+{
+    const struct json *waiting = js_get(snapshot, "waiting");
+    if (!js_is(waiting, JS_OBJECT)) {
+        return;
+    }
+    const int64_t since_ms = js_get_number(waiting, "since_wall_ms", 0);
+    const int64_t until_ms = js_get_number(waiting, "until_wall_ms", 0);
+    const char *remedy = js_get_text(waiting, "remedy");
+    buf_printf(ret_text, "waiting for %s because %s", text_of(waiting, "what", "?"),
+        text_of(waiting, "because", "?"));
+    if (since_ms > 0) {
+        buf_append_text(ret_text, ", since ");
+        append_time(ret_text, since_ms);
+    }
+    if (until_ms > 0) {
+        buf_append_text(ret_text, ", until ");
+        append_time(ret_text, until_ms);
+    }
+    if (remedy != NULL) {
+        buf_printf(ret_text, "; to change it, %s", remedy);
+    }
+}
+
+/* The same wait goes on as long as what, why and since stay. */
+static bool is_same_wait(const struct json *a, const struct json *b)
+{
+    return text_equal(js_get_text(a, "what"), js_get_text(b, "what")) &&
+           text_equal(js_get_text(a, "because"), js_get_text(b, "because")) &&
+           js_get_number(a, "since_wall_ms", 0) == js_get_number(b, "since_wall_ms", 0);
+}
+
+void view_append_news(
+    const struct json *previous, const struct json *snapshot, struct buf *ret_text)
+{
+    const struct json *events = js_get(snapshot, "events");
+    for (size_t i = count_known(js_get(previous, "events"), events); i < js_count(events); i++) {
+        const struct json *event = js_at(events, i);
+        append_time(ret_text, js_get_number(event, "wall_ms", 0));
+        buf_printf(ret_text, " %s\n", text_of(event, "text", "?"));
+    }
+    const struct json *waiting = js_get(snapshot, "waiting");
+    if (js_is(waiting, JS_OBJECT) && !is_same_wait(js_get(previous, "waiting"), waiting)) {
+        append_time(ret_text, js_get_number(snapshot, "now_wall_ms", 0));
+        buf_append_char(ret_text, ' ');
+        view_append_waiting(snapshot, ret_text);
+        buf_append_char(ret_text, '\n');
+    }
+}
+
+/* --- status --- */
+
+static void append_question(const struct json *snapshot, struct buf *text)
+{
+    const struct json *question = js_get(snapshot, "question");
+    if (!js_is(question, JS_OBJECT)) {
+        return;
+    }
+    const struct json *reasons = js_get(question, "reasons");
+    buf_append_text(text, "why:\n");
+    for (size_t i = 0; i < js_count(reasons); i++) {
+        buf_printf(text, "  - %s\n", js_as_text(js_at(reasons, i)));
+    }
+    if (js_count(reasons) == 0) {
+        buf_printf(text, "  - %s\n", text_of(question, "text", "?"));
+    }
+    const char *remedy = js_get_text(question, "remedy");
+    if (remedy != NULL) {
+        buf_printf(text, "remedy: %s\n", remedy);
+    }
+}
+
+static void append_probe(const struct json *snapshot, struct buf *text)
+{
+    const struct json *probe = js_get(snapshot, "probe");
+    if (!js_is(probe, JS_OBJECT)) {
+        return;
+    }
+    buf_printf(text,
+        "probe: %" PRId64 " operations, %" PRId64 " failed, %" PRId64 " raw failed, %" PRId64
+        " wrong, %" PRId64 " writes acknowledged, longest %" PRId64 ".%" PRId64 " ms%s\n",
+        js_get_number(probe, "intended", 0), js_get_number(probe, "failed", 0),
+        js_get_number(probe, "raw_failed", 0), js_get_number(probe, "wrong", 0),
+        js_get_number(probe, "acked", 0), js_get_number(probe, "latency_max_us", 0) / 1000,
+        js_get_number(probe, "latency_max_us", 0) % 1000 / 100,
+        js_get_bool(probe, "is_alive", true) ? "" : " (not running)");
+}
+
+static void append_scopes(const struct json *snapshot, struct buf *text)
+{
+    const struct json *scopes = js_get(snapshot, "scopes");
+    for (size_t i = 0; i < js_count(scopes); i++) {
+        const struct json *scope = js_at(scopes, i);
+        buf_printf(text, "%s%s (%s)\n", i == 0 ? "temporary changes still open:\n  - " : "  - ",
+            text_of(scope, "what", "?"), text_of(scope, "where", "cluster"));
+    }
+}
+
+static void append_way_back(const struct json *snapshot, struct buf *text)
+{
+    const struct json *lines = js_get(snapshot, "way_back_by_hand");
+    if (!text_equal(js_get_text(snapshot, "way_back"), "open") || js_count(lines) == 0) {
+        return;
+    }
+    buf_append_text(text, "the way back by hand, in this order:\n");
+    for (size_t i = 0; i < js_count(lines); i++) {
+        buf_printf(text, "  %s\n", js_as_text(js_at(lines, i)));
+    }
+}
+
+static void append_soak(const struct json *snapshot, struct buf *text)
+{
+    const struct json *soak = js_get(snapshot, "soak");
+    if (js_is(soak, JS_OBJECT)) {
+        buf_printf(text, "soak: %" PRId64 " s of %" PRId64 " s seen healthy\n",
+            js_get_number(soak, "healthy_s", 0), js_get_number(soak, "wanted_s", 0));
+    }
+}
+
+static void append_headline(const struct json *snapshot, struct buf *text)
+{
+    buf_printf(text, "%s: %s is %s, %" PRId64 " of %" PRId64 " steps done, ",
+        text_of(snapshot, "run", "?"), text_of(snapshot, "title", "?"),
+        text_of(snapshot, "state", "?"), js_get_number(snapshot, "steps_done", 0),
+        js_get_number(snapshot, "steps_total", 0));
+    view_append_duration(text, js_get_number(snapshot, "elapsed_ms", 0));
+    buf_append_char(text, '\n');
+}
+
+void view_append_status(const struct json *snapshot, struct buf *ret_text)
+{
+    append_headline(snapshot, ret_text);
+    const size_t before = ret_text->size;
+    view_append_waiting(snapshot, ret_text);
+    if (ret_text->size > before) {
+        buf_append_char(ret_text, '\n');
+    }
+    append_question(snapshot, ret_text);
+    append_soak(snapshot, ret_text);
+    append_probe(snapshot, ret_text);
+    append_scopes(snapshot, ret_text);
+    append_way_back(snapshot, ret_text);
+}
+
+/* --- the end --- */
+
+struct next_step {
+    int exit;
+    const char *text; /* with one %s: the cluster */
+};
+
+static const struct next_step next_steps[] = {
+    {EXIT_PAUSED, "next: `upshift resume %s` goes on, `upshift abort %s` ends the run here\n"},
+    {EXIT_NEEDS_YOU, "next: remove the cause, then `upshift resume %s`, or `upshift abort %s`\n"},
+    {EXIT_SOAKING, "next: `upshift finalize %s` upgrades the rest and ends the way back;\n"
+                   "      until then `upshift status %s` prints the way back by hand\n"},
+    {EXIT_ABORTED, "next: the cluster stands between versions; `upshift plan %s VERSION` plans "
+                   "what remains\n"},
+    {EXIT_REFUSED, "next: nothing was changed; remove the reasons and plan anew\n"},
+    {EXIT_DONE, "next: nothing; the run is complete and proved\n"},
+    {EXIT_NOT_PROVED, "next: read what is not proved: `upshift report %s`\n"},
+};
+
+static void append_next(int exit, const char *cluster, struct buf *text)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(next_steps); i++) {
+        if (next_steps[i].exit != exit) {
+            continue;
+        }
+        struct str rest = str_of(next_steps[i].text);
+        const char *marker = strstr(rest.data, "%s");
+        while (marker != NULL) {
+            buf_append(text, rest.data, (size_t)(marker - rest.data));
+            buf_append_text(text, cluster);
+            rest = str_of(marker + 2);
+            marker = strstr(rest.data, "%s");
+        }
+        buf_append_str(text, rest);
+    }
+}
+
+void view_append_end(const struct json *snapshot, const char *report_path, struct buf *ret_text)
+{
+    view_append_status(snapshot, ret_text);
+    if (report_path != NULL) {
+        buf_printf(ret_text, "report: %s\n", report_path);
+    }
+    append_next((int)js_get_number(snapshot, "exit", -1), text_of(snapshot, "cluster", "CLUSTER"),
+        ret_text);
+}

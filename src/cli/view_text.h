@@ -1,0 +1,31 @@
+/*
+ * cli/view_text.h - snapshots of a run (engine/control.h) as plain lines.
+ *
+ * Pure functions: a snapshot in, text out. Used where there is no screen to redraw, for `status`,
+ * and for what a viewer leaves behind when it ends.
+ */
+#ifndef UPSHIFT_CLI_VIEW_TEXT_H
+#define UPSHIFT_CLI_VIEW_TEXT_H
+
+#include "base/buf.h"
+#include "base/json.h"
+
+/* Appends one line for every event in `snapshot` that `previous` (may be NULL) did not have, and
+ * the waiting sentence when it is another one. */
+void view_append_news(
+    const struct json *previous, const struct json *snapshot, struct buf *ret_text);
+
+/* Appends how far the run is: state, steps, wait, question, probe, open changes. */
+void view_append_status(const struct json *snapshot, struct buf *ret_text);
+
+/* Appends what the run came to and what to do next; `report_path` may be NULL. */
+void view_append_end(const struct json *snapshot, const char *report_path, struct buf *ret_text);
+
+/* "waiting for X because Y, since 12:00:01, until 12:05:01; to change it, do V"; nothing when the
+ * run waits for nothing. Without a line end. */
+void view_append_waiting(const struct json *snapshot, struct buf *ret_text);
+
+/* "1 h 02 min", "3 min 05 s", "12 s", "0.4 s". */
+void view_append_duration(struct buf *text, int64_t duration_ms);
+
+#endif
