@@ -31,10 +31,9 @@ static const struct command command_docs = {
     .is_hidden = true,
 };
 
-static const struct command *const root_children[] = {&command_check, &command_plan,
-    &command_upgrade, &command_watch, &command_status, &command_pause, &command_resume,
-    &command_abort, &command_finalize, &command_report, &command_probe, &command_cluster,
-    &command_datastore, &command_run, &command_docs, NULL};
+static const struct command *const root_children[] = {&cli_check, &cli_plan, &cli_upgrade,
+    &cli_watch, &cli_status, &cli_pause, &cli_resume, &cli_abort, &cli_finalize, &cli_report,
+    &cli_probe, &cli_cluster, &cli_datastore, &cli_run, &command_docs, NULL};
 
 const struct command command_root = {
     .name = "upshift",

@@ -7,21 +7,21 @@
 #include "cli/command.h"
 
 /* prepare.c: look before the leap */
-extern const struct command command_check, command_plan;
+extern const struct command cli_check, cli_plan;
 
 /* upgrade.c */
-extern const struct command command_upgrade;
+extern const struct command cli_upgrade;
 
 /* steer.c: a run under way */
-extern const struct command command_pause, command_resume, command_abort, command_finalize;
+extern const struct command cli_pause, cli_resume, cli_abort, cli_finalize;
 
 /* status.c */
-extern const struct command command_watch, command_status;
+extern const struct command cli_watch, cli_status;
 
 /* prove.c */
-extern const struct command command_report, command_probe;
+extern const struct command cli_report, cli_probe;
 
 /* look.c and runs.c: nouns, only to look at */
-extern const struct command command_cluster, command_datastore, command_run;
+extern const struct command cli_cluster, cli_datastore, cli_run;
 
 #endif

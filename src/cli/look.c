@@ -103,7 +103,7 @@ static const struct command command_cluster_show = {
 static const struct command *const cluster_children[] = {
     &command_cluster_list, &command_cluster_show, NULL};
 
-const struct command command_cluster = {
+const struct command cli_cluster = {
     .name = "cluster",
     .summary = "clusters of the inventory",
     .children = cluster_children,
@@ -224,7 +224,7 @@ static const struct command command_version = {
 static const struct command *const datastore_children[] = {
     &command_datastore_list, &command_version, NULL};
 
-const struct command command_datastore = {
+const struct command cli_datastore = {
     .name = "datastore",
     .summary = "datastores of the inventory and their versions",
     .children = datastore_children,

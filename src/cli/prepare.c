@@ -97,7 +97,7 @@ static int run_check(struct session *session)
     return session_end(session, exit_of_answers(answers, count), result_of_answers(answers, count));
 }
 
-const struct command command_check = {
+const struct command cli_check = {
     .name = "check",
     .words = "[CLUSTER] [VERSION]",
     .summary = "is the cluster well, and could it be upgraded now?",
@@ -184,7 +184,7 @@ static const struct option_spec plan_options[] = {
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
-const struct command command_plan = {
+const struct command cli_plan = {
     .name = "plan",
     .words = "CLUSTER VERSION",
     .summary = "what an upgrade would do, step by step, or every reason against it",

@@ -166,7 +166,7 @@ static const struct option_spec report_options[] = {
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
-const struct command command_report = {
+const struct command cli_report = {
     .name = "report",
     .words = "[CLUSTER] [RUN]",
     .summary = "what a run did to clients, and how well that is proved",
@@ -223,7 +223,7 @@ static const struct option_spec probe_options[] = {
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
-const struct command command_probe = {
+const struct command cli_probe = {
     .name = "probe",
     .words = "[CLUSTER]",
     .summary = "use the cluster as a client would, and measure",

@@ -173,7 +173,7 @@ static const struct command command_run_show = {
 
 static const struct command *const run_children[] = {&command_run_list, &command_run_show, NULL};
 
-const struct command command_run = {
+const struct command cli_run = {
     .name = "run",
     .summary = "runs and their records",
     .children = run_children,

@@ -42,7 +42,7 @@ static int run_status(struct session *session)
     return err != NULL ? session_fail(session, err) : print_status(session, snapshot, false);
 }
 
-const struct command command_status = {
+const struct command cli_status = {
     .name = "status",
     .words = "[CLUSTER]",
     .summary = "how far a run is, what it waits for, and the way back by hand",
@@ -58,7 +58,7 @@ static int run_watch(struct session *session)
     return cluster == NULL ? code : viewer_watch(session, cluster, NULL);
 }
 
-const struct command command_watch = {
+const struct command cli_watch = {
     .name = "watch",
     .words = "[CLUSTER]",
     .summary = "show a run live until it ends, pauses or needs you",

@@ -126,7 +126,7 @@ static const struct option_spec steer_options[] = {OPTION_DETACH, OPTION_NONE};
 static const struct option_spec finalize_options[] = {
     {"yes", 'y', OPTION_FLAG, NULL, "do not ask"}, OPTION_DETACH, OPTION_NONE};
 
-const struct command command_pause = {
+const struct command cli_pause = {
     .name = "pause",
     .words = "[CLUSTER]",
     .summary = "finish what is in flight and start nothing new",
@@ -136,7 +136,7 @@ const struct command command_pause = {
     .run = run_pause,
 };
 
-const struct command command_resume = {
+const struct command cli_resume = {
     .name = "resume",
     .words = "[CLUSTER]",
     .summary = "go on with a run that is paused or whose controller died",
@@ -146,7 +146,7 @@ const struct command command_resume = {
     .run = run_resume,
 };
 
-const struct command command_abort = {
+const struct command cli_abort = {
     .name = "abort",
     .words = "[CLUSTER]",
     .summary = "end the run here: take temporary changes back, leave versions as they are",
@@ -156,7 +156,7 @@ const struct command command_abort = {
     .run = run_abort,
 };
 
-const struct command command_finalize = {
+const struct command cli_finalize = {
     .name = "finalize",
     .words = "[CLUSTER]",
     .summary = "upgrade the old primaries as well; this ends the way back",

@@ -156,7 +156,7 @@ static const struct option_spec upgrade_options[] = {
     {NULL, 0, OPTION_FLAG, NULL, NULL},
 };
 
-const struct command command_upgrade = {
+const struct command cli_upgrade = {
     .name = "upgrade",
     .words = "[CLUSTER VERSION]",
     .summary = "take a cluster to another version while it is used",
