@@ -1,0 +1,440 @@
+#include "app/controller.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/keeper.h"
+#include "app/report_file.h"
+#include "app/run_store.h"
+#include "app/server.h"
+#include "app/world.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "config/rules.h"
+#include "drivers/topology.h"
+#include "engine/executor.h"
+#include "engine/loop.h"
+#include "engine/snapshot.h"
+#include "engine/workers.h"
+#include "store/sqlite/store.h"
+#include "strategies/gates.h"
+
+enum {
+    WORKER_COUNT = 4,
+    REQUEST_SIZE_MAX = 64 << 20, /* a plan for thousands of nodes */
+};
+
+struct controller {
+    const struct controller_tables *tables;
+    char *directory; /* <state>/<cluster> */
+    struct store_lock *lock;
+    struct journal *store; /* as opened; `journal` may be a decorator around it */
+    struct journal *journal;
+    struct rules rules;
+    struct stored_run run;
+    struct world world;
+    struct executor executor;
+    struct workers *workers;
+    struct server *server;
+    struct keeper *keeper;
+    struct log log;
+    int log_fd;
+    bool is_resumed;
+};
+
+/* --- what the engine tells --- */
+
+static void on_records(void *context, const struct run_state *state,
+    const struct journal_record *records, size_t record_count)
+{
+    struct controller *controller = context;
+    for (size_t i = 0; i < record_count; i++) {
+        const struct journal_record *record = &records[i];
+        AUTO_BUF line = {0};
+        if (record_describe(state, record, &line)) {
+            server_tell(controller->server, record->wall_ms, buf_text(&line));
+        }
+        const char *outcome = js_get_text(record->body, "state");
+        const char *to = js_get_text(record->body, "to");
+        log_event(&controller->log, LOG_NOTICE, journal_type_names[record->type], "run", state->id,
+            "step", record->step, "outcome", outcome, "to", to, NULL);
+        if (record->step != NULL || record->type == JOURNAL_STATE) {
+            keeper_mark(controller->keeper, record->step == NULL ? "run" : record->step,
+                outcome != NULL ? outcome
+                : to != NULL    ? to
+                                : journal_type_names[record->type]);
+        }
+    }
+}
+
+static void on_reply(void *context, int64_t reply_id, bool is_ok, int exit_code, const char *text)
+{
+    struct controller *controller = context;
+    server_reply(controller->server, reply_id, is_ok, exit_code, text);
+}
+
+static void on_probe_stop(void *context)
+{
+    struct controller *controller = context;
+    keeper_stop(controller->keeper);
+}
+
+static void on_change(void *context, const struct run_state *state)
+{
+    struct controller *controller = context;
+    struct clock *clock = clock_system();
+    server_publish(
+        controller->server, run_snapshot(state, clock_now_ms(clock), clock_wall_ms(clock)));
+}
+
+static const struct observer_ops observer = {
+    .on_records = on_records,
+    .on_reply = on_reply,
+    .on_probe_stop = on_probe_stop,
+    .on_change = on_change,
+};
+
+/* --- what comes to the engine --- */
+
+static void on_command(void *context, enum run_command command, const char *who, int64_t reply_id)
+{
+    struct controller *controller = context;
+    const struct event event = {
+        .kind = EVENT_OPERATOR, .command = command, .who = who, .reply_id = reply_id};
+    workers_post(controller->workers, &event);
+}
+
+static void decorate(void *context, struct json *snapshot)
+{
+    struct controller *controller = context;
+    keeper_decorate(controller->keeper, snapshot);
+}
+
+static void on_probe_end(void *context, const struct json *final)
+{
+    struct controller *controller = context;
+    const struct event event = {.kind = EVENT_PROBE, .body = final};
+    workers_post(controller->workers, &event);
+}
+
+static void on_probe_gap(void *context, const struct json *gap)
+{
+    struct controller *controller = context;
+    const struct event event = {.kind = EVENT_PROBE_GAP, .body = gap};
+    workers_post(controller->workers, &event);
+}
+
+static struct err *read_facts(const struct call *call, void *context, struct facts *ret_facts)
+{
+    struct controller *controller = context;
+    return topology_read(call, controller->world.topology, ret_facts);
+}
+
+/* Signals come to one thread: SIGTERM and SIGINT pause the run and then end the process. */
+static void *wait_for_signals(void *context)
+{
+    struct controller *controller = context;
+    sigset_t awaited;
+    (void)sigemptyset(&awaited);
+    (void)sigaddset(&awaited, SIGTERM);
+    (void)sigaddset(&awaited, SIGINT);
+    for (;;) {
+        int number = 0;
+        if (sigwait(&awaited, &number) == 0) {
+            const struct event event = {.kind = EVENT_OPERATOR,
+                .command = RUN_COMMAND_PAUSE,
+                .who = strsignal(number),
+                .is_ending = true};
+            workers_post(controller->workers, &event);
+        }
+    }
+    return NULL;
+}
+
+static void block_signals(void)
+{
+    sigset_t blocked;
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, SIGTERM);
+    (void)sigaddset(&blocked, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN); /* a lost terminal is no reason to stop */
+}
+
+/* --- opening --- */
+
+static struct err *open_state(struct controller *controller, const struct json *request)
+{
+    const char *state_directory = js_get_text(request, "state_directory");
+    const char *cluster = js_get_text(request, "cluster");
+    if (state_directory == NULL || cluster == NULL) {
+        return err_new(ERR_INTERNAL, NULL, "the controller was started without a request");
+    }
+    controller->directory = mem_format("%s/%s", state_directory, cluster);
+    struct err *err = fs_make_dirs(controller->directory, 0700);
+    if (err == NULL) {
+        err = store_lock(controller->directory, &controller->lock);
+    }
+    if (err == NULL) {
+        err = store_open(controller->directory, /* read_only= */ false, &controller->store);
+    }
+    if (err == NULL) {
+        controller->journal = controller->tables->decorate_journal == NULL
+                                  ? controller->store
+                                  : controller->tables->decorate_journal(controller->store);
+    }
+    return err;
+}
+
+static struct err *refuse_second_run(struct controller *controller)
+{
+    AUTO_ARENA arena = {0};
+    struct journal_run *runs = NULL;
+    size_t count = 0;
+    struct err *err =
+        controller->journal->ops->list_runs(controller->journal, &arena, &runs, &count);
+    if (err == NULL && count > 0 && !runs[0].is_final) {
+        err = err_new(
+            ERR_REFUSED, runs[0].id, "an earlier run is not finished: it is %s", runs[0].state);
+        err = err_hint(err_code(err, "run_unfinished"),
+            "go on with `upshift resume`, or end it with `upshift abort`");
+    }
+    return err;
+}
+
+static struct err *open_run(struct controller *controller, const struct json *request)
+{
+    const struct json *plan = js_get(request, "plan");
+    if (plan == NULL) {
+        controller->is_resumed = true;
+        struct err *err = stored_run_load(controller->journal, NULL, &controller->run);
+        if (err == NULL) {
+            controller->run.state.epoch++;
+        }
+        return err;
+    }
+    struct err *err = refuse_second_run(controller);
+    const char *inventory = js_get_text(request, "inventory_text");
+    return err != NULL
+               ? err
+               : stored_run_create(controller->journal, plan, inventory == NULL ? "" : inventory,
+                     js_get_text(request, "who"), &controller->run);
+}
+
+static struct err *open_executor(struct controller *controller)
+{
+    struct err *err = rules_load(&controller->rules);
+    if (err == NULL) {
+        err = world_open(controller->run.cluster, &controller->world);
+    }
+    controller->executor = (struct executor){
+        .steps = controller->tables->steps,
+        .gates = strategy_gates,
+        .gate_count = strategy_gate_count,
+        .rules = &controller->rules,
+        .clock = clock_system(),
+        .world = &controller->world,
+        .run = controller->run.state.id,
+        .read_facts = read_facts,
+        .facts_context = controller,
+    };
+    if (err == NULL) {
+        err = executor_check_plan(&controller->executor, &controller->run.plan);
+    }
+    if (err == NULL) {
+        err = workers_open(&controller->executor, WORKER_COUNT, &controller->workers);
+    }
+    return err;
+}
+
+static struct err *open_log(struct controller *controller)
+{
+    AUTO_FREE char *path = mem_format("%s/controller.log", controller->directory);
+    controller->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (controller->log_fd < 0) {
+        return err_errno(ERR_REFUSED, path, "cannot open the log");
+    }
+    controller->log = (struct log){controller->log_fd, LOG_INFO, clock_system()};
+    return NULL;
+}
+
+static struct err *open_ears(struct controller *controller)
+{
+    const struct server_hooks server_hooks = {on_command, decorate, controller};
+    struct err *err = server_open(controller->directory, &server_hooks, &controller->server);
+    if (err != NULL) {
+        return err;
+    }
+    const struct keeper_hooks keeper_hooks = {on_probe_end, on_probe_gap, controller};
+    AUTO_FREE char *directory =
+        mem_format("%s/probe/%s", controller->directory, controller->run.state.id);
+    const struct keeper_config config = {
+        .directory = directory,
+        .run = controller->run.state.id,
+        .cluster = controller->run.cluster,
+        .policy = &controller->run.plan.policy,
+    };
+    return keeper_open(&config, &keeper_hooks, &controller->keeper);
+}
+
+/* A run that cannot even begin must not stand in the way of the next: it ends as REFUSED. */
+static struct err *refuse_stored(struct controller *controller, struct err *cause)
+{
+    AUTO_FREE char *text = err_text(cause);
+    struct json *reasons = js_array();
+    js_push(reasons, js_text(text));
+    AUTO_JSON body = js_object();
+    js_put_text(body, "from", run_status_names[RUN_PLANNED]);
+    js_put_text(body, "to", run_status_names[RUN_REFUSED]);
+    js_put(body, "reasons", reasons);
+    struct journal_record record = {
+        .epoch = 1,
+        .def = 1,
+        .type = JOURNAL_STATE,
+        .boot_id = clock_boot_id(),
+        .boottime_ms = clock_now_ms(clock_system()),
+        .wall_ms = clock_wall_ms(clock_system()),
+        .body = body,
+    };
+    AUTO_ERR ignored = controller->journal->ops->append(controller->journal,
+        controller->run.state.id, &record, 1, run_status_names[RUN_REFUSED], true);
+    (void)ignored; /* the cause is what the operator needs to hear */
+    return cause;
+}
+
+static struct err *open_all(struct controller *controller, const struct json *request)
+{
+    struct err *(*const steps[])(struct controller *, const struct json *) = {open_state, open_run};
+    for (size_t i = 0; i < ARRAY_COUNT(steps); i++) {
+        struct err *err = steps[i](controller, request);
+        if (err != NULL) {
+            return err;
+        }
+    }
+    struct err *err = open_log(controller);
+    if (err == NULL) {
+        err = open_executor(controller);
+    }
+    if (err == NULL) {
+        err = open_ears(controller);
+    }
+    if (err != NULL && !controller->is_resumed) {
+        err = refuse_stored(controller, err);
+    }
+    return err;
+}
+
+static void close_all(struct controller *controller)
+{
+    server_close(controller->server);
+    workers_close(controller->workers);
+    keeper_close(controller->keeper);
+    world_close(&controller->world);
+    stored_run_release(&controller->run);
+    rules_release(&controller->rules);
+    if (controller->store != NULL) {
+        controller->store->ops->close(controller->store);
+    }
+    fs_close_slot(&controller->log_fd);
+    store_unlock(controller->lock);
+    free(controller->directory);
+}
+
+/* --- running --- */
+
+static struct err *run_to_the_end(struct controller *controller, int *ret_exit_code)
+{
+    const struct engine_io io = {
+        .clock = clock_system(),
+        .journal = controller->journal,
+        .exec = &workers_exec_ops,
+        .exec_context = controller->workers,
+        .observer = &observer,
+        .observer_context = controller,
+        .next_event = workers_next_event,
+        .queue_context = controller->workers,
+    };
+    AUTO_JSON body = js_object();
+    char host[256] = "?";
+    (void)gethostname(host, sizeof(host) - 1);
+    js_put_text(body, "host", host);
+    js_put_number(body, "pid", getpid());
+    struct event first = {.kind = EVENT_BEGIN, .is_resumed = controller->is_resumed, .body = body};
+    return engine_run(&controller->run.state, &io, &first, ret_exit_code);
+}
+
+/* One line on standard output: the starter waits for it. Then nothing of ours holds its terminal.
+ */
+static void say_ready(const struct controller *controller, const struct err *err)
+{
+    AUTO_JSON answer = js_object();
+    js_put_bool(answer, "ok", err == NULL);
+    if (err == NULL) {
+        js_put_text(answer, "run", controller->run.state.id);
+    } else {
+        js_put(answer, "error", js_of_err(err));
+    }
+    AUTO_FREE char *text = js_write(answer);
+    AUTO_FREE char *line = mem_format("%s\n", text);
+    AUTO_ERR ignored = fs_write_fd(STDOUT_FILENO, "standard output", line, strlen(line));
+    (void)ignored;
+    const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = STDIN_FILENO; nowhere >= 0 && fd <= STDERR_FILENO; fd++) {
+        (void)dup2(nowhere, fd);
+    }
+}
+
+static struct err *read_request(struct json **ret_request)
+{
+    AUTO_BUF text = {0};
+    struct err *err = fs_read("/dev/stdin", REQUEST_SIZE_MAX, &text);
+    return err != NULL
+               ? err
+               : js_parse(buf_text(&text), text.size, "the controller's request", ret_request);
+}
+
+static int serve(struct controller *controller)
+{
+    pthread_t signals;
+    if (pthread_create(&signals, NULL, wait_for_signals, controller) == 0) {
+        (void)pthread_detach(signals);
+    }
+    int exit_code = 1;
+    AUTO_ERR err = run_to_the_end(controller, &exit_code);
+    if (err != NULL) {
+        /* A failed append never happened: end now, the next controller trusts the disk. */
+        AUTO_FREE char *text = err_text(err);
+        log_event(&controller->log, LOG_ERROR, "journal_failed", "error", text, NULL);
+        _exit(7);
+    }
+    report_file_write(
+        controller->journal, controller->directory, controller->run.state.id, &controller->log);
+    return exit_code;
+}
+
+int controller_main(const struct controller_tables *tables)
+{
+    block_signals();
+    AUTO_JSON request = NULL;
+    struct controller *controller = mem_alloc(sizeof(*controller));
+    controller->tables = tables;
+    controller->log_fd = -1;
+    AUTO_ERR err = read_request(&request);
+    if (err == NULL) {
+        err = open_all(controller, request);
+    }
+    say_ready(controller, err);
+    const int status = err == NULL ? serve(controller) : 1;
+    /* The signal thread may still look at it: the process ends with it instead of freeing it. */
+    close_all(controller);
+    return status;
+}

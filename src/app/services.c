@@ -1,0 +1,325 @@
+#include "app/services.h"
+
+#include <dirent.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/controller.h"
+#include "app/foreground_probe.h"
+#include "app/run_store.h"
+#include "app/target.h"
+#include "app/world.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "drivers/package.h"
+#include "drivers/topology.h"
+#include "engine/snapshot.h"
+#include "store/sqlite/store.h"
+#include "strategies/basis.h"
+#include "strategies/rolling.h"
+
+enum {
+    FACTS_MS = 20000,            /* a dead node costs 2 s */
+    DRY_START_MS = 15000,        /* of one node */
+    PREPARE_MS = 15 * 60 * 1000, /* a slow line */
+    INVENTORY_SIZE_MAX = 1 << 20,
+};
+
+static struct call call_for(int64_t limit_ms)
+{
+    struct clock *clock = clock_system();
+    return (struct call){.clock = clock, .deadline_ms = clock_now_ms(clock) + limit_ms};
+}
+
+static struct err *read_facts(
+    struct services *services, const struct cli_request *request, struct facts *ret_facts)
+{
+    (void)services;
+    struct world world;
+    struct err *err = world_open(request->cluster, &world);
+    if (err != NULL) {
+        return err;
+    }
+    const struct call call = call_for(FACTS_MS);
+    err = topology_read(&call, world.topology, ret_facts);
+    world_close(&world);
+    return err;
+}
+
+/* --- facts with the target's programs --- */
+
+static struct err *dry_start_all(
+    struct world *world, const struct fact_artefact *artefact, struct facts *facts)
+{
+    for (size_t i = 0; i < facts->node_count; i++) {
+        const struct fact_node *node = &facts->nodes[i];
+        const struct inv_node *inv = inv_cluster_find_node(world->cluster, node->name);
+        const bool is_there = text_equal(node->series, artefact->series) &&
+                              text_equal(node->version, artefact->version);
+        if (inv == NULL || !node->is_reachable || is_there) {
+            continue;
+        }
+        struct fact_dry_start *slot = arena_push(
+            &facts->arena, &facts->dry_starts, &facts->dry_start_count, sizeof(*facts->dry_starts));
+        const struct call call = call_for(DRY_START_MS);
+        struct err *err =
+            topology_dry_start(&call, world->topology, inv, artefact->server, &facts->arena, slot);
+        if (err != NULL) {
+            return err_wrap(err, node->name, "cannot try the new version with its configuration");
+        }
+    }
+    return NULL;
+}
+
+static struct err *add_target(
+    struct world *world, const struct cli_request *request, struct facts *facts)
+{
+    AUTO_ARENA arena = {0};
+    struct inv_version version;
+    struct err *err =
+        target_find(request->inventory, request->cluster, request->target, &arena, &version);
+    if (err != NULL) {
+        return err;
+    }
+    struct fact_artefact *artefact = arena_push(
+        &facts->arena, &facts->artefacts, &facts->artefact_count, sizeof(*facts->artefacts));
+    const struct call call = call_for(PREPARE_MS);
+    err = package_prepare(&call, world->package, &version, request->rules, request->progress,
+        request->progress_context, &facts->arena, artefact);
+    if (err != NULL) {
+        return err;
+    }
+    if (request->progress != NULL) {
+        request->progress(
+            request->progress_context, "trying the new version with each configuration");
+    }
+    return dry_start_all(world, artefact, facts);
+}
+
+static struct err *gather(const struct cli_request *request, struct facts *facts)
+{
+    struct world world;
+    struct err *err = world_open(request->cluster, &world);
+    if (err != NULL) {
+        return err;
+    }
+    const struct call call = call_for(FACTS_MS);
+    err = topology_read(&call, world.topology, facts);
+    if (err == NULL && request->target != NULL) {
+        err = add_target(&world, request, facts);
+    }
+    world_close(&world);
+    return err;
+}
+
+static struct err *make_plan(struct services *services, const struct cli_request *request,
+    struct arena *arena, struct plan *ret_plan, struct plan_refusal *ret_refusal)
+{
+    (void)services;
+    AUTO_FACTS facts = {0};
+    struct err *err = gather(request, &facts);
+    if (err != NULL) {
+        return err;
+    }
+    const struct rolling_request rolling = {
+        .inventory = request->inventory,
+        .cluster = request->cluster,
+        .rules = request->rules,
+        .facts = &facts,
+    };
+    const bool is_planned = rolling_plan(&rolling, arena, ret_plan, ret_refusal);
+    (void)is_planned; /* the caller looks at the refusal's answers */
+    return NULL;
+}
+
+static struct err *check(struct services *services, const struct cli_request *request,
+    struct arena *arena, struct gate_answer **ret_answers, size_t *ret_count)
+{
+    (void)services;
+    AUTO_FACTS facts = {0};
+    struct err *err = gather(request, &facts);
+    if (err != NULL) {
+        return err;
+    }
+    const struct rolling_request rolling = {
+        .inventory = request->inventory,
+        .cluster = request->cluster,
+        .rules = request->rules,
+        .facts = &facts,
+    };
+    rolling_check(&rolling, arena, ret_answers, ret_count);
+    return NULL;
+}
+
+static void add_difference(
+    struct arena *arena, const char ***differences, size_t *count, const char *text)
+{
+    const char **slot = arena_push(arena, differences, count, sizeof(**differences));
+    *slot = arena_strdup(arena, text);
+}
+
+static struct err *compare_plan(struct services *services, const struct cli_request *request,
+    const struct plan *plan, struct arena *arena, const char ***ret_differences, size_t *ret_count)
+{
+    AUTO_FACTS facts = {0};
+    struct err *err = read_facts(services, request, &facts);
+    if (err != NULL) {
+        return err;
+    }
+    plan_basis_compare(plan, &facts, arena, ret_differences, ret_count);
+    if (!text_equal(plan->inventory_digest, request->inventory->digest)) {
+        add_difference(arena, ret_differences, ret_count,
+            "inventory: the file has changed since the plan was made");
+    }
+    if (!text_equal(plan->rules_digest, request->rules->digest)) {
+        add_difference(arena, ret_differences, ret_count,
+            "version rules: this upshift has other rules than the one that planned");
+    }
+    if (plan->artefact.server != NULL && !fs_exists(plan->artefact.server)) {
+        add_difference(arena, ret_differences, ret_count,
+            "programs: the target's server program is gone from the cache");
+    }
+    return NULL;
+}
+
+/* --- runs --- */
+
+static char *name_of_caller(void)
+{
+    const struct passwd *user = getpwuid(geteuid());
+    return mem_format(
+        "%s (uid %u, pid %d)", user == NULL ? "?" : user->pw_name, geteuid(), getpid());
+}
+
+static struct err *start_run(struct services *services, const struct cli_request *request,
+    const struct plan *plan, struct arena *arena, const char **ret_run)
+{
+    AUTO_BUF inventory = {0};
+    struct err *err = fs_read(request->inventory->path, INVENTORY_SIZE_MAX, &inventory);
+    if (err != NULL) {
+        return err;
+    }
+    AUTO_FREE char *who = name_of_caller();
+    AUTO_JSON message = js_object();
+    js_put_text(message, "state_directory", services->state_directory);
+    js_put_text(message, "cluster", plan->request.cluster);
+    js_put_text(message, "inventory_text", buf_text(&inventory));
+    js_put_text(message, "who", who);
+    js_put(message, "plan", plan_to_json(plan));
+    AUTO_FREE char *run = NULL;
+    err = controller_start(message, &run);
+    if (err == NULL) {
+        *ret_run = arena_strdup(arena, run);
+    }
+    return err;
+}
+
+static struct err *open_journal(
+    struct services *services, const char *cluster, struct journal **ret_journal)
+{
+    AUTO_FREE char *directory = mem_format("%s/%s", services->state_directory, cluster);
+    AUTO_FREE char *file = mem_format("%s/journal.db", directory);
+    if (!fs_exists(file)) {
+        return err_hint(err_code(err_new(ERR_INVALID, directory,
+                                     "no run of cluster \"%s\" is known here", cluster),
+                            "no_run"),
+            "look in another state directory with --state-dir, or begin with `upshift upgrade`");
+    }
+    return store_open(directory, /* read_only= */ true, ret_journal);
+}
+
+static struct err *continue_run(struct services *services, const char *cluster)
+{
+    struct journal *journal = NULL;
+    struct err *err = open_journal(services, cluster, &journal);
+    if (err != NULL) {
+        return err;
+    }
+    AUTO_ARENA arena = {0};
+    struct journal_run *runs = NULL;
+    size_t count = 0;
+    err = journal->ops->list_runs(journal, &arena, &runs, &count);
+    journal->ops->close(journal);
+    if (err == NULL && (count == 0 || runs[0].is_final)) {
+        err = err_new(ERR_REFUSED, count == 0 ? cluster : runs[0].id, "the last run has ended: %s",
+            count == 0 ? "there is none" : runs[0].state);
+        err = err_hint(
+            err_code(err, "run_ended"), "plan a new run with `upshift plan %s VERSION`", cluster);
+    }
+    if (err != NULL) {
+        return err;
+    }
+    AUTO_JSON message = js_object();
+    js_put_text(message, "state_directory", services->state_directory);
+    js_put_text(message, "cluster", cluster);
+    AUTO_FREE char *run = NULL;
+    return controller_start(message, &run);
+}
+
+static struct err *read_run(
+    struct services *services, const char *cluster, const char *run, struct json **ret_snapshot)
+{
+    struct journal *journal = NULL;
+    struct err *err = open_journal(services, cluster, &journal);
+    if (err != NULL) {
+        return err;
+    }
+    struct stored_run stored = {0};
+    err = stored_run_load(journal, run, &stored);
+    if (err == NULL) {
+        struct clock *clock = clock_system();
+        *ret_snapshot = run_snapshot(&stored.state, clock_now_ms(clock), clock_wall_ms(clock));
+        stored_run_release(&stored);
+    }
+    journal->ops->close(journal);
+    return err;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static struct err *list_journals(
+    struct services *services, struct arena *arena, const char ***ret_clusters, size_t *ret_count)
+{
+    DIR *folder = opendir(services->state_directory);
+    if (folder == NULL) {
+        return NULL; /* nothing has been run yet */
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL) {
+        AUTO_FREE char *file =
+            mem_format("%s/%s/journal.db", services->state_directory, entry->d_name);
+        if (entry->d_name[0] != '.' && fs_exists(file)) {
+            const char **slot = arena_push(arena, ret_clusters, ret_count, sizeof(**ret_clusters));
+            *slot = arena_strdup(arena, entry->d_name);
+        }
+    }
+    (void)closedir(folder);
+    if (*ret_count > 0) {
+        qsort(*ret_clusters, *ret_count, sizeof(**ret_clusters), compare_names);
+    }
+    return NULL;
+}
+
+void services_init(struct services *ret_services)
+{
+    *ret_services = (struct services){
+        .read_facts = read_facts,
+        .make_plan = make_plan,
+        .check = check,
+        .compare_plan = compare_plan,
+        .start_run = start_run,
+        .continue_run = continue_run,
+        .open_journal = open_journal,
+        .read_run = read_run,
+        .list_journals = list_journals,
+        .probe = foreground_probe,
+    };
+}

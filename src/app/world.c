@@ -1,0 +1,99 @@
+#include "app/world.h"
+
+#include "base/str.h"
+#include "drivers/host.h"
+#include "drivers/local/local.h"
+#include "drivers/package.h"
+#include "drivers/process/process.h"
+#include "drivers/redis/redis.h"
+#include "drivers/replication.h"
+#include "drivers/service.h"
+#include "drivers/settings.h"
+#include "drivers/suite/suite.h"
+#include "drivers/topology.h"
+
+/* The registry: an inventory's words and what they open. A capability is added by a row here. */
+static struct err *open_local(struct world *world)
+{
+    world->host = local_open();
+    return NULL;
+}
+
+static struct err *open_process(struct world *world)
+{
+    world->service = process_open(world->cluster);
+    return NULL;
+}
+
+static struct err *open_suite(struct world *world)
+{
+    const struct suite_places places = {NULL, NULL};
+    return suite_open(&places, &world->package);
+}
+
+static struct err *open_redis(struct world *world)
+{
+    struct redis_capabilities redis = {0};
+    struct err *err = redis_open(world->cluster, world->host, &redis);
+    if (err == NULL) {
+        world->topology = redis.topology;
+        world->replication = redis.replication;
+        world->settings = redis.settings;
+    }
+    return err;
+}
+
+static const struct registration {
+    const char *what; /* for errors */
+    const char *word;
+    struct err *(*open)(struct world *world);
+} registrations[] = {
+    {"host", "local", open_local},
+    {"service manager", "process", open_process},
+    {"package provider", "suite", open_suite},
+    {"datastore", "redis", open_redis},
+    {"datastore", "valkey", open_redis},
+};
+
+static struct err *open_one(struct world *world, const char *what, const char *word)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(registrations); i++) {
+        if (text_equal(registrations[i].what, what) && text_equal(registrations[i].word, word)) {
+            return registrations[i].open(world);
+        }
+    }
+    return err_new(ERR_INVALID, world->cluster->place, "there is no %s \"%s\"", what,
+        word == NULL ? "" : word);
+}
+
+struct err *world_open(const struct inv_cluster *cluster, struct world *ret_world)
+{
+    struct world world = {.cluster = cluster};
+    struct err *err = open_one(&world, "host", cluster->host_via);
+    if (err == NULL) {
+        err = open_one(&world, "service manager", cluster->service_manager);
+    }
+    if (err == NULL) {
+        err = open_one(&world, "package provider", cluster->package_provider);
+    }
+    if (err == NULL) {
+        err = open_one(&world, "datastore", cluster->datastore);
+    }
+    if (err != NULL) {
+        world_close(&world);
+        return err;
+    }
+    *ret_world = world;
+    return NULL;
+}
+
+void world_close(struct world *world)
+{
+    topology_close(world->topology);
+    replication_close(world->replication);
+    settings_close(world->settings);
+    package_close(world->package);
+    service_close(world->service);
+    host_close(world->host);
+    *world = (struct world){0};
+}
