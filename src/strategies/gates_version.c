@@ -75,19 +75,31 @@ struct gate_answer gate_no_downgrade(const struct gate_input *input)
     return gate_report_finish(&report, "no_downgrade");
 }
 
-/* The series that a run may go to from `series`, as a remedy. */
-static const char *write_hops(const struct gate_input *input, const char *series)
+/* A series on the way from one to another, a tested one if there is any, or NULL. */
+static const char *find_stopover(const struct rules *rules, const char *from, const char *to)
 {
-    const struct series_rule *rule = rules_find(input->rules, series);
-    if (rule == NULL || rule->hop_count == 0) {
-        return arena_format(input->arena, "upshift knows no way on from %s", series);
+    const struct series_rule *rule = rules_find(rules, from);
+    const char *found = NULL;
+    for (size_t i = 0; rule != NULL && i < rule->hop_count; i++) {
+        const struct series_rule *stopover = rules_find(rules, rule->hops[i]);
+        if (stopover != NULL && rules_allow_hop(rules, rule->hops[i], to) &&
+            (found == NULL || stopover->is_tested)) {
+            found = rule->hops[i];
+        }
     }
-    const char *list = rule->hops[0];
-    for (size_t i = 1; i < rule->hop_count; i++) {
-        list = arena_format(input->arena, "%s or %s", list, rule->hops[i]);
-    }
-    return arena_format(
-        input->arena, "from %s one run can go to %s: plan that first", series, list);
+    return found;
+}
+
+/* How else to get there, as a remedy. */
+static const char *write_detour(const struct gate_input *input, const char *from, const char *to)
+{
+    const char *stopover = find_stopover(input->rules, from, to);
+    return stopover == NULL ? arena_format(input->arena,
+                                  "upshift knows no way from %s to %s: copy the data into a new "
+                                  "cluster",
+                                  from, to)
+                            : arena_format(input->arena,
+                                  "go to %s first: from there one run leads to %s", stopover, to);
 }
 
 static const struct series_rule *require_rule(struct gate_report *report)
@@ -117,7 +129,7 @@ struct gate_answer gate_hop_allowed(const struct gate_input *input)
         if (!rules_allow_hop(input->rules, node->series, target)) {
             gate_report_add_node(&report,
                 &(struct gate_problem){.state = GATE_NEVER,
-                    .remedy = write_hops(input, node->series),
+                    .remedy = write_detour(input, node->series, target),
                     .node = node->name},
                 " cannot go from %s to %s in one run", node->series, target);
         }

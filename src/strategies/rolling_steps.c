@@ -11,8 +11,11 @@
 #include "strategies/rolling_parts.h"
 
 enum {
-    /* The server gives up a manual failover after 5 s by itself; ours must be longer. */
+    /* The server gives up a manual failover after 5 s by itself; ours must be longer, and before
+     * that "not yet" does not mean "no". */
     SWITCHOVER_DEADLINE_MS = 15000,
+    SWITCHOVER_SETTLE_MS = 6000,
+    START_SETTLE_MS = 1000, /* a server that refuses its configuration is gone by then */
 };
 
 static const char *const backlog_setting = "repl-backlog-size";
@@ -68,6 +71,11 @@ static const struct gate_use start_of_phase_gates[] = {READY_FOR_PHASE(0), {NULL
 
 static const struct gate_use end_of_phase_gates[] = {
     CLUSTER_IS_WELL(0), {"key_counts_match", 0}, {NULL, 0}};
+
+/* An old node may hold other keys than its newer primary sends: that closes the way back, which is
+ * watched and said, and does not keep the run from its pause point. */
+static const struct gate_use end_of_switchover_gates[] = {
+    CLUSTER_IS_WELL(0), {"key_counts_match", TELL_EXCEPT_LATE}, {NULL, 0}};
 
 static const struct gate_use stop_replica_gates[] = {READY_FOR_STOP(0), {NULL, 0}};
 
@@ -287,6 +295,7 @@ static const char *add_restart(struct rolling *rolling, struct plan_phase *phase
     step->summary = arena_format(
         arena, "start %s with %s %s", act->node->name, target->product, target->version);
     js_put_text(step->args, "series", target->series);
+    step->settle_ms = START_SETTLE_MS;
     follow(rolling, step, earlier);
     return step->id;
 }
@@ -387,6 +396,7 @@ static void fill_switchover(
     js_put_text(step->args, "id", shard->heir->id);
     js_put_text(step->args, "primary_id", shard->primary->id);
     step->deadline_ms = SWITCHOVER_DEADLINE_MS;
+    step->settle_ms = SWITCHOVER_SETTLE_MS;
     step->hold_ms = rolling_hold_ms(arena, shard->primary);
     if (earlier != NULL) {
         follow(rolling, step, earlier);
@@ -416,7 +426,7 @@ static const struct phase_sort {
     {"replicas", "replicas onto the new version", start_of_phase_gates, end_of_phase_gates,
         fill_replicas},
     {"switchover", "an upgraded replica becomes primary in each shard", start_of_phase_gates,
-        end_of_phase_gates, fill_switchover},
+        end_of_switchover_gates, fill_switchover},
     {"finalize", "the old nodes onto the new version", start_of_finalize_gates, end_of_phase_gates,
         fill_finalize},
 };
