@@ -196,23 +196,27 @@ static void a_silent_file_that_includes_others_is_not_judged(void **UNUSED(state
     expect_drift("maxmemory 9", "include /etc/redis/common.conf", NULL);
 }
 
-static void the_default_backlog_grew_with_valkey_8(void **UNUSED(state))
+static void defaults_changed_between_series(void **UNUSED(state))
 {
     const struct {
-        const char *series, *live;
-        size_t drift_count;
+        const char *series, *live, *file; /* NULL: no drift */
     } cases[] = {
-        {"valkey/8.1", "repl-backlog-size 10485760", 0},
-        {"valkey/8.1", "repl-backlog-size 1048576", 1},
-        {"valkey/7.2", "repl-backlog-size 1048576", 0},
+        {"valkey/8.1", "repl-backlog-size 10485760", NULL},
+        {"valkey/8.1", "repl-backlog-size 1048576", "10mb (default)"},
+        {"valkey/7.2", "repl-backlog-size 1048576", NULL},
+        {"redis/6.0", "repl-backlog-size 1048576", NULL},
+        {"redis/6.0", "save \"\"", NULL},
+        {"redis/6.0", "save \"900 1\"", "\"\" (default)"},
+        {"redis/7.0", "save \"\"", "3600 1 300 100 60 10000 (default)"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         AUTO_ARENA arena = {0};
         struct redis_config live, file = {0};
-        struct fact_node node = {.product = "valkey", .series = cases[i].series};
+        struct fact_node node = {.series = cases[i].series};
         redis_config_parse(&arena, str_of(cases[i].live), &live);
         redis_drift_find(&arena, &live, &file, &node);
-        assert_int_equal(node.drift_count, cases[i].drift_count);
+        assert_int_equal(node.drift_count, cases[i].file == NULL ? 0 : 1);
+        assert_true(node.drift_count == 0 || strcmp(node.drift[0].file, cases[i].file) == 0);
     }
 }
 
@@ -238,7 +242,7 @@ int main(void)
         cmocka_unit_test(a_live_value_that_the_file_does_not_give_is_drift),
         cmocka_unit_test(a_live_value_over_a_silent_file_is_drift_from_the_default),
         cmocka_unit_test(a_silent_file_that_includes_others_is_not_judged),
-        cmocka_unit_test(the_default_backlog_grew_with_valkey_8),
+        cmocka_unit_test(defaults_changed_between_series),
         cmocka_unit_test(places_and_secrets_are_not_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
