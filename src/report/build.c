@@ -230,7 +230,7 @@ static struct json *read_stock(const char *probe_directory)
 }
 
 /* The plan's JSON; NULL when the run has none. */
-static struct err *read_plan(struct journal *journal, const struct journal_record *records,
+static struct err *read_plan_blob(struct journal *journal, const struct journal_record *records,
     size_t count, struct json **ret_plan)
 {
     const char *digest = NULL;
@@ -267,7 +267,7 @@ struct err *build_data(const struct build_source *source, struct json **ret_repo
     }
     const size_t count = record_limit(source->as_of, read_count);
     AUTO_JSON plan = NULL;
-    err = read_plan(source->journal, records, count, &plan);
+    err = read_plan_blob(source->journal, records, count, &plan);
     if (err != NULL) {
         journal_records_release(records, read_count);
         return err;

@@ -302,7 +302,7 @@ static void write_longest(const struct chart *chart, const struct scale *scale)
             buf_printf(chart->out,
                 "<circle class=\"longest\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.1\"><title>%s: longest "
                 "operation %s</title></circle>\n",
-                column.left + column.width / 2, scale_y(scale, sum.max_us),
+                chart_x(chart, sum.max_at_ms), scale_y(scale, sum.max_us),
                 clock_label(chart, column.from_ms - chart->from_ms),
                 format_us(chart->arena, sum.max_us));
         }

@@ -127,36 +127,66 @@ static int64_t switched_at(const struct chart *chart, const struct row *row)
 }
 
 /* A stretch of the bar in which neither version nor role changes. */
-static void write_stretch(const struct chart *chart, const struct row *row, int64_t from_ms,
-    int64_t to_ms, bool is_new, bool is_thick)
+struct stretch {
+    int64_t from_ms, to_ms;
+    const char *look;
+    bool is_thick;
+};
+
+static void write_stretch(
+    const struct chart *chart, const struct row *row, const struct stretch *stretch)
 {
-    if (from_ms >= to_ms) {
+    if (stretch->from_ms >= stretch->to_ms) {
         return;
     }
-    const double left = chart_x(chart, from_ms);
-    const double height = row->height * (is_thick ? 0.66 : 0.26);
+    const double left = chart_x(chart, stretch->from_ms);
+    const double height = row->height * (stretch->is_thick ? 0.66 : 0.26);
     buf_printf(chart->out,
-        "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
-        is_new ? "new" : "old", left, row->middle - height / 2, chart_x(chart, to_ms) - left,
-        height);
+        "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", stretch->look,
+        left, row->middle - height / 2, chart_x(chart, stretch->to_ms) - left, height);
+}
+
+/* How the bar looks after the restart: nobody claims a version that no server has told. */
+static const char *look_after(const struct chart *chart, const struct row *row)
+{
+    if (row->after == NULL) {
+        return "unread";
+    }
+    const bool is_same = text_equal(version_of(chart, row->before), version_of(chart, row->after));
+    return is_same ? "old" : "new";
 }
 
 static void write_bar(const struct chart *chart, const struct row *row)
 {
     const int64_t restarted_ms = restarted_at(chart, row->name);
-    const bool is_changed = row->after != NULL && !text_equal(version_of(chart, row->before),
-                                                      version_of(chart, row->after));
-    const int64_t new_ms = restarted_ms >= 0 && is_changed ? restarted_ms : chart->to_ms;
     const int64_t switched_ms = switched_at(chart, row);
+    const int64_t new_ms = restarted_ms >= 0 ? restarted_ms : chart->to_ms;
     const int64_t turn_ms = switched_ms >= 0 ? switched_ms : chart->to_ms;
     const bool was_primary = is_primary(row->before);
-    const int64_t first_ms = new_ms < turn_ms ? new_ms : turn_ms;
-    const int64_t second_ms = new_ms < turn_ms ? turn_ms : new_ms;
-    write_stretch(chart, row, chart->from_ms, first_ms, false, was_primary);
-    write_stretch(chart, row, first_ms, second_ms, new_ms < turn_ms,
-        new_ms < turn_ms ? was_primary : !was_primary);
-    write_stretch(chart, row, second_ms, chart->to_ms, true, !was_primary);
+    const bool is_new_first = new_ms < turn_ms;
+    const char *after = look_after(chart, row);
+    const struct stretch stretches[] = {
+        {chart->from_ms, is_new_first ? new_ms : turn_ms, "old", was_primary},
+        {is_new_first ? new_ms : turn_ms, is_new_first ? turn_ms : new_ms,
+            is_new_first ? after : "old", is_new_first ? was_primary : !was_primary},
+        {is_new_first ? turn_ms : new_ms, chart->to_ms, after, !was_primary},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(stretches); i++) {
+        write_stretch(chart, row, &stretches[i]);
+    }
     buf_append_char(chart->out, '\n');
+}
+
+/* What the server said last, unless something was done to it since. */
+static const char *last_word(const struct chart *chart, const struct row *row)
+{
+    const bool is_touched = restarted_at(chart, row->name) >= 0 || switched_at(chart, row) >= 0;
+    if (row->after == NULL && is_touched) {
+        return "not read again yet";
+    }
+    const struct json *last = row->after == NULL ? row->before : row->after;
+    return arena_format(
+        chart->arena, "%s%s", version_of(chart, last), is_primary(last) ? " primary" : "");
 }
 
 /* From the act that took the node out to the end of its next start. */
@@ -203,11 +233,9 @@ static void write_row(const struct chart *chart, const struct row *row, const ch
             "<path class=\"switchover\" d=\"M%.1f %.1fl%.1f %.1fl-%.1f %.1fl-%.1f -%.1fz\"/>\n",
             chart_x(chart, switched_ms), row->middle - half, half, half, half, half, half, half);
     }
-    const struct json *last = row->after == NULL ? row->before : row->after;
     buf_printf(chart->out, "<text class=\"%s end\" x=\"%d\" y=\"%.1f\">", font, CHART_RIGHT + 12,
         row->middle + 4);
-    format_html(chart->out, version_of(chart, last));
-    format_html(chart->out, is_primary(last) ? " primary" : "");
+    format_html(chart->out, last_word(chart, row));
     buf_append_text(chart->out, "</text>\n");
 }
 

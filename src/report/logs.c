@@ -120,7 +120,7 @@ static bool check_chain(struct json *line, char head[SHA256_HEX_SIZE])
 }
 
 /* NULL, or what is wrong with the line. */
-static const char *read_line(struct log_file *file, struct str text,
+static const char *read_log_line(struct log_file *file, struct str text,
     const struct log_visitor *visitor, struct arena *scratch)
 {
     if (text.size == 0 || text.data[text.size - 1] != '\n') {
@@ -159,7 +159,8 @@ void logs_read(
         if (size < 0) {
             break;
         }
-        const char *damage = read_line(file, (struct str){text, (size_t)size}, visitor, &scratch);
+        const char *damage =
+            read_log_line(file, (struct str){text, (size_t)size}, visitor, &scratch);
         arena_release(&scratch);
         if (damage != NULL) {
             file->damage =

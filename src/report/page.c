@@ -44,7 +44,7 @@ static void write_head(const struct page *page)
         "</svg>\n<main>\n");
 }
 
-static int64_t figure(const struct page *page, const char *key)
+static int64_t page_figure(const struct page *page, const char *key)
 {
     return js_get_number(page->summary, key, 0);
 }
@@ -55,7 +55,8 @@ static const char *verdict_class(const struct page *page)
     if (text_equal(js_get_text(page->summary, "verdict"), "passed")) {
         return "passed";
     }
-    const bool is_bad = figure(page, "failed") + figure(page, "wrong") + figure(page, "lost") > 0;
+    const bool is_bad =
+        page_figure(page, "failed") + page_figure(page, "wrong") + page_figure(page, "lost") > 0;
     return is_bad ? "failed" : "open";
 }
 
@@ -112,17 +113,19 @@ static void write_tiles(const struct page *page)
 {
     struct arena *arena = page->arena;
     buf_append_text(page->out, "<div class=\"tiles\">\n");
-    write_tile(page, format_count(arena, figure(page, "failed")), "operations failed");
-    write_tile(page, format_count(arena, figure(page, "raw_failed") - figure(page, "failed")),
+    write_tile(page, format_count(arena, page_figure(page, "failed")), "operations failed");
+    write_tile(page,
+        format_count(arena, page_figure(page, "raw_failed") - page_figure(page, "failed")),
         "succeeded only on retry");
-    write_tile(page, format_count(arena, figure(page, "lost")), "acknowledged writes lost");
-    write_tile(page, format_us(arena, figure(page, "longest_us")), "longest operation");
-    write_tile(page, format_us(arena, figure(page, "p99_us")), "99 of 100 within");
-    write_tile(page, format_percent(arena, figure(page, "observed_ms"), figure(page, "window_ms")),
+    write_tile(page, format_count(arena, page_figure(page, "lost")), "acknowledged writes lost");
+    write_tile(page, format_us(arena, page_figure(page, "longest_us")), "longest operation");
+    write_tile(page, format_us(arena, page_figure(page, "p99_us")), "99 of 100 within");
+    write_tile(page,
+        format_percent(arena, page_figure(page, "observed_ms"), page_figure(page, "window_ms")),
         "of the time observed");
     write_tile(page,
-        arena_format(arena, "%s/%s", format_count(arena, figure(page, "steps_done")),
-            format_count(arena, figure(page, "steps_total"))),
+        arena_format(arena, "%s/%s", format_count(arena, page_figure(page, "steps_done")),
+            format_count(arena, page_figure(page, "steps_total"))),
         "steps done");
     buf_append_text(page->out, "</div>\n");
 }

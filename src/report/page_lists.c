@@ -136,6 +136,7 @@ static void write_step(const struct page *page, const struct json *step)
     const char *state = js_get_text(step, "state");
     const char *error = js_get_text(step, "error");
     const bool is_good = text_equal(state, "done") || text_equal(state, "found");
+    const bool is_open = text_equal(state, "pending") || text_equal(state, "intended");
     buf_append_text(page->out, "<tr>");
     write_cell(page, "name", name_step(page, js_get_text(step, "id")));
     write_cell(page, "", js_get_text(step, "phase"));
@@ -148,7 +149,7 @@ static void write_step(const struct page *page, const struct json *step)
     if (error != NULL && !is_good) {
         outcome = arena_format(page->arena, "%s: %s", outcome, error);
     }
-    write_cell(page, is_good ? "state" : "state odd", outcome);
+    write_cell(page, is_good ? "state" : is_open ? "state open" : "state odd", outcome);
     buf_append_text(page->out, "</tr>\n");
 }
 

@@ -38,7 +38,7 @@ static struct json *find_by(const struct json *list, const char *key, const char
     return NULL;
 }
 
-static struct json *add_step(struct story *story, const char *id)
+static struct json *push_step(struct story *story, const char *id)
 {
     struct json *step = js_object();
     js_put_text(step, "id", id);
@@ -53,7 +53,7 @@ static struct json *step_of(struct story *story, const struct journal_record *re
 {
     const char *id = record->step == NULL ? "?" : record->step;
     struct json *step = find_by(story->steps, "id", id);
-    return step != NULL ? step : add_step(story, id);
+    return step != NULL ? step : push_step(story, id);
 }
 
 static void add_event(struct story *story, int64_t at_ms, const char *kind, const char *text)
@@ -277,7 +277,7 @@ static tell_record *const tellers[] = {
 static void add_planned_step(struct story *story, const struct json *planned, const char *phase)
 {
     const char *id = js_get_text(planned, "id");
-    struct json *step = add_step(story, id == NULL ? "?" : id);
+    struct json *step = push_step(story, id == NULL ? "?" : id);
     js_put_text(step, "phase", phase);
     copy_text(step, "kind", planned, "kind");
     copy_text(step, "summary", planned, "summary");

@@ -66,7 +66,10 @@ struct summary_sum summary_add(const struct json *report, int64_t from_ms, int64
             *field += js_get_number(slot, sum_fields[f].key, 0);
         }
         const int64_t max_us = js_get_number(slot, "max_us", 0);
-        sum.max_us = max_us > sum.max_us ? max_us : sum.max_us;
+        if (max_us > sum.max_us) {
+            sum.max_us = max_us;
+            sum.max_at_ms = js_get_number(slot, "max_at_ms", 0);
+        }
     }
     return sum;
 }

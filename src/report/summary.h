@@ -19,7 +19,8 @@ struct summary_sum {
     int64_t intended, reads, writes, ok, raw_failed, failed, wrong, fresh, redirected, acked;
     int64_t stalled_us, cpu_us;
     int64_t observed_ms;
-    int64_t max_us;
+    int64_t max_us;    /* the slowest operation */
+    int64_t max_at_ms; /* when its block began */
 };
 
 /* Adds up the slots that begin in [from_ms, to_ms). */

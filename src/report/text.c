@@ -32,7 +32,7 @@ static void wrap(struct buf *buf, const char *first, const char *text)
     buf_append_char(buf, '\n');
 }
 
-static void write_list(struct buf *buf, const char *title, const struct json *list)
+static void write_sentences(struct buf *buf, const char *title, const struct json *list)
 {
     if (js_count(list) == 0) {
         return;
@@ -125,8 +125,8 @@ void report_write_text(const struct json *report, struct buf *ret_text)
     wrap(ret_text, text_equal(verdict, "passed") ? "  PASSED      " : "  NOT PROVED  ",
         headline == NULL ? "" : headline);
     write_strip(ret_text, &arena, report);
-    write_list(ret_text, "Not proved because", js_get(summary, "reasons"));
+    write_sentences(ret_text, "Not proved because", js_get(summary, "reasons"));
     write_stalls(ret_text, &arena, report);
-    write_list(ret_text, "Checked", js_get(report, "checked"));
-    write_list(ret_text, "Not checked", js_get(report, "not_checked"));
+    write_sentences(ret_text, "Checked", js_get(report, "checked"));
+    write_sentences(ret_text, "Not checked", js_get(report, "not_checked"));
 }

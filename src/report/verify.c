@@ -62,7 +62,7 @@ static bool has_sane_numbers(const struct json *value)
     return true;
 }
 
-static struct err *load(const char *file, struct buf *content, struct json **ret_report)
+static struct err *load_page(const char *file, struct buf *content, struct json **ret_report)
 {
     struct err *err = fs_read(file, REPORT_SIZE_MAX, content);
     if (err != NULL) {
@@ -90,10 +90,10 @@ static struct err *load(const char *file, struct buf *content, struct json **ret
 struct err *report_load(const char *file, struct json **ret_report)
 {
     AUTO_BUF content = {0};
-    return load(file, &content, ret_report);
+    return load_page(file, &content, ret_report);
 }
 
-static void add_difference(const struct verifier *verifier, const char *what,
+static void note_difference(const struct verifier *verifier, const char *what,
     const struct json *claimed, const struct json *found)
 {
     if (js_count(verifier->differences) >= DIFFERENCES_MAX) {
@@ -133,7 +133,7 @@ static void compare_objects(const struct verifier *verifier, const char *what,
     while (js_next(found, &cursor, &key, &value)) {
         if (js_get(claimed, key) == NULL) {
             AUTO_FREE char *name = mem_format("%s.%s", what, key);
-            add_difference(verifier, name, NULL, value);
+            note_difference(verifier, name, NULL, value);
         }
     }
 }
@@ -150,7 +150,7 @@ static void compare(const struct verifier *verifier, const char *what, const str
     } else if (js_is(claimed, JS_ARRAY) && js_is(found, JS_ARRAY)) {
         compare_arrays(verifier, what, claimed, found);
     } else {
-        add_difference(verifier, what, claimed, found);
+        note_difference(verifier, what, claimed, found);
     }
 }
 
@@ -180,7 +180,7 @@ static void verify_page(const struct verifier *verifier, const struct buf *conte
     report_write_html(verifier->report, &again);
     js_push(verifier->compared, js_text("the page's words and pictures with the data in the file"));
     if (again.size != content->size || memcmp(again.data, content->data, again.size) != 0) {
-        add_difference(verifier, "page", NULL, NULL);
+        note_difference(verifier, "page", NULL, NULL);
     }
 }
 
@@ -219,7 +219,7 @@ static void verify_sources(
     if (err != NULL || found == NULL) {
         AUTO_FREE char *text = err == NULL ? mem_strdup("no run is named") : err_text(err);
         AUTO_JSON reason = js_text(text);
-        add_difference(verifier, "journal", js_get(verifier->report, "journal"), reason);
+        note_difference(verifier, "journal", js_get(verifier->report, "journal"), reason);
         return;
     }
     if (!has_logs && js_count(files) > 0) {
@@ -239,7 +239,7 @@ struct err *report_verify(const char *file, struct journal *journal, const char 
 {
     AUTO_BUF content = {0};
     AUTO_JSON report = NULL;
-    struct err *err = load(file, &content, &report);
+    struct err *err = load_page(file, &content, &report);
     if (err != NULL) {
         return err;
     }
