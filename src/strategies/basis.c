@@ -153,7 +153,7 @@ struct basis_compare {
     size_t difference_count;
 };
 
-static void add_difference(struct basis_compare *compare, const char *subject, const char *aspect,
+static void basis_differ(struct basis_compare *compare, const char *subject, const char *aspect,
     const char *planned, const char *now)
 {
     const char **slot = arena_push(
@@ -176,9 +176,9 @@ static void compare_planned(struct basis_compare *compare, const struct plan_bas
         find_basis(compare->now.items, compare->now.count, planned->subject, planned->aspect);
     const bool is_state = text_equal(planned->aspect, state_aspect);
     if (now != NULL && !text_equal(now->value, planned->value)) {
-        add_difference(compare, planned->subject, planned->aspect, planned->value, now->value);
+        basis_differ(compare, planned->subject, planned->aspect, planned->value, now->value);
     } else if (now == NULL && is_state) {
-        add_difference(
+        basis_differ(
             compare, planned->subject, planned->aspect, planned->value, "not in the inventory");
     }
 }
@@ -199,7 +199,7 @@ void plan_basis_compare(const struct plan *plan, const struct facts *facts, stru
         const struct plan_basis *now = &compare.now.items[i];
         if (text_equal(now->aspect, state_aspect) &&
             find_basis(plan->basis, plan->basis_count, now->subject, state_aspect) == NULL) {
-            add_difference(&compare, now->subject, now->aspect, "without it", now->value);
+            basis_differ(&compare, now->subject, now->aspect, "without it", now->value);
         }
     }
     *ret_differences = compare.differences;

@@ -134,6 +134,12 @@ void gate_report_unread(struct gate_report *report, const struct fact_node *node
         " cannot be read: %s", node->trouble == NULL ? "no answer" : node->trouble);
 }
 
+static bool is_old_and_serving(const struct gate_input *input, const char *name)
+{
+    const struct fact_node *node = facts_find(input->facts, name);
+    return node != NULL && node->is_reachable && !gate_is_at_target(input, node);
+}
+
 bool gate_is_excepted(const struct gate_input *input, const char *name)
 {
     const struct json *names = js_get(input->args, "except");
@@ -142,7 +148,7 @@ bool gate_is_excepted(const struct gate_input *input, const char *name)
             return true;
         }
     }
-    return false;
+    return js_get_bool(input->args, "except_old", false) && is_old_and_serving(input, name);
 }
 
 const struct fact_node *gate_named_node(struct gate_report *report)

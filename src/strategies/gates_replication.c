@@ -173,8 +173,8 @@ static void check_redundancy(
         has_replica_in_repair(report->input, primary)) {
         return;
     }
-    if (gate_replica_count(primary) == 0) {
-        gate_report_add(report, GATE_NEVER,
+    if (gate_replica_count(primary) == 0) { /* for a moment also right after a switchover */
+        gate_report_add(report, gate_lasting(report->input),
             "add a replica to each such shard (redis-cli --cluster add-node, --cluster-slave) and "
             "to the inventory",
             "%s of %s has no replica", primary->shard, primary->name);
@@ -219,7 +219,7 @@ struct gate_answer gate_min_replicas(const struct gate_input *input)
         if (node->min_replicas > count - 1) {
             gate_report_add_node(&report,
                 &(struct gate_problem){
-                    .state = GATE_NEVER,
+                    .state = gate_lasting(input),
                     .remedy = "lower min-replicas-to-write in the configuration files and live, or "
                               "add a replica to the shard",
                     .before = "min-replicas-to-write of ",
@@ -272,8 +272,8 @@ static void check_old_data(
         return;
     }
     gate_report_add(report, GATE_NEVER, "go on with finalize: it copies the data anew",
-        "the way back of %s is closed: %s (%s) holds %" PRId64 " keys, its newer primary %s %" PRId64
-        ": it does not understand all that it is sent",
+        "the way back of %s is closed: %s (%s) holds %" PRId64
+        " keys, its newer primary %s %" PRId64 ": it does not understand all that it is sent",
         shard, node->name, node->series, node->key_count, primary->name, primary->key_count);
 }
 

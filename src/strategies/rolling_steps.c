@@ -33,7 +33,7 @@ enum gate_detail {
     TELL_IGNORE = 128,       /* ignore: the run's own temporary settings */
     TELL_AS_REPLICA = 256,   /* role: replica */
     TELL_AS_PRIMARY = 512,   /* role: primary */
-    TELL_EXCEPT_NODE = 1024, /* except: the one acted on */
+    TELL_EXCEPT_OLD = 1024,  /* except_old: those that are not at the target yet */
     TELL_EXCEPT_LATE = 2048, /* except: all that finalize restarts */
 };
 
@@ -80,12 +80,13 @@ static const struct gate_use end_of_switchover_gates[] = {
 static const struct gate_use stop_replica_gates[] = {READY_FOR_STOP(0), {NULL, 0}};
 
 /* An old node whose link broke at the pause point can never copy from its newer primary: only
- * finalize repairs it, so its own state must not keep finalize from starting, nor its own stop. */
+ * finalize repairs it. So the state of nodes that are still old must not keep finalize from
+ * starting, nor from stopping one of them; once restarted, each is waited for like any other. */
 static const struct gate_use start_of_finalize_gates[] = {
     READY_FOR_PHASE(TELL_EXCEPT_LATE), {NULL, 0}};
 
 static const struct gate_use stop_old_gates[] = {
-    READY_FOR_STOP(TELL_EXCEPT_NODE), {"drained", TELL_NODE}, {NULL, 0}};
+    READY_FOR_STOP(TELL_EXCEPT_OLD), {"drained", TELL_NODE}, {NULL, 0}};
 
 static const struct gate_use start_gates[] = {{"directory_safe", TELL_NODE | TELL_TARGET_SERIES},
     {"full_sync_allowed", TELL_NODE | TELL_ID | TELL_TARGET_SERIES}, {NULL, 0}};
@@ -137,15 +138,13 @@ static struct json *tell_ignored(void)
     return names;
 }
 
-static struct json *tell_late(const struct rolling *rolling, const struct act *act)
+static struct json *tell_late(const struct rolling *rolling)
 {
     struct json *names = js_array();
     for (size_t i = 0; i < rolling->shard_count; i++) {
         const struct rolling_shard *shard = &rolling->shards[i];
         for (size_t j = 0; j < shard->late_count; j++) {
-            if (act == NULL || act->node == shard->late[j]) {
-                js_push(names, js_text(shard->late[j]->name));
-            }
+            js_push(names, js_text(shard->late[j]->name));
         }
     }
     return names;
@@ -179,8 +178,13 @@ static struct json *write_details(
     if ((details & TELL_IGNORE) != 0) {
         js_put(args, "ignore", tell_ignored());
     }
-    if ((details & (TELL_EXCEPT_NODE | TELL_EXCEPT_LATE)) != 0) {
-        js_put(args, "except", tell_late(rolling, act));
+    if ((details & TELL_EXCEPT_LATE) != 0) {
+        js_put(args, "except", tell_late(rolling));
+    }
+    if ((details & TELL_EXCEPT_OLD) != 0) {
+        js_put_bool(args, "except_old", true);
+        js_put_text(args, "product", rolling->target->product);
+        js_put_text(args, "version", rolling->target->version);
     }
     if ((details & (TELL_AS_REPLICA | TELL_AS_PRIMARY)) != 0) {
         js_put_text(args, "role", (details & TELL_AS_REPLICA) != 0 ? "replica" : "primary");
@@ -237,7 +241,7 @@ static const struct step_sort switchover = {.verb = NULL,
     .assumptions = switchover_assumptions,
     .gates = switchover_gates};
 
-static struct plan_step *add_step(struct rolling *rolling, struct plan_phase *phase,
+static struct plan_step *rolling_add_step(struct rolling *rolling, struct plan_phase *phase,
     const struct step_sort *sort, const struct act *act)
 {
     struct arena *arena = &rolling->plan->arena;
@@ -265,7 +269,7 @@ static struct plan_step *add_step(struct rolling *rolling, struct plan_phase *ph
     return step;
 }
 
-static void follow(struct rolling *rolling, struct plan_step *step, const char *earlier)
+static void follow_step(struct rolling *rolling, struct plan_step *step, const char *earlier)
 {
     const char **slot =
         arena_push(&rolling->plan->arena, &step->after, &step->after_count, sizeof(*slot));
@@ -278,25 +282,25 @@ static const char *add_restart(struct rolling *rolling, struct plan_phase *phase
 {
     struct arena *arena = &rolling->plan->arena;
     const struct fact_artefact *target = rolling->target;
-    struct plan_step *step = add_step(rolling, phase, stop, act);
+    struct plan_step *step = rolling_add_step(rolling, phase, stop, act);
     step->summary = arena_format(arena, "stop %s (replica of %s)", act->node->name, act->shard);
     const char *earlier = step->id;
 
-    step = add_step(rolling, phase, &switch_program, act);
+    step = rolling_add_step(rolling, phase, &switch_program, act);
     step->summary =
         arena_format(arena, "point %s at %s %s", act->node->name, target->product, target->version);
     js_put_text(step->args, "server", target->server);
     js_put_text(step->args, "version", target->version);
     js_put_text(step->args, "series", target->series);
-    follow(rolling, step, earlier);
+    follow_step(rolling, step, earlier);
     earlier = step->id;
 
-    step = add_step(rolling, phase, &start, act);
+    step = rolling_add_step(rolling, phase, &start, act);
     step->summary = arena_format(
         arena, "start %s with %s %s", act->node->name, target->product, target->version);
     js_put_text(step->args, "series", target->series);
     step->settle_ms = START_SETTLE_MS;
-    follow(rolling, step, earlier);
+    follow_step(rolling, step, earlier);
     return step->id;
 }
 
@@ -327,13 +331,13 @@ static void add_setting(struct rolling *rolling, struct plan_phase *phase,
         .gates = setting_gates,
         .scope = setting->scope,
     };
-    struct plan_step *step = add_step(rolling, phase, &sort, act);
+    struct plan_step *step = rolling_add_step(rolling, phase, &sort, act);
     step->summary = arena_format(arena, "set %s %s on %s", setting->name,
         write_size(arena, setting->value), act->node->name);
     js_put_text(step->args, "name", setting->name);
     js_put(step->args, "value", js_text(arena_format(arena, "%" PRId64, setting->value)));
     if (earlier != NULL) {
-        follow(rolling, step, earlier);
+        follow_step(rolling, step, earlier);
     }
 }
 
@@ -388,7 +392,7 @@ static void fill_switchover(
     const char *earlier = phase->step_count == 0 ? NULL : phase->steps[phase->step_count - 1].id;
     struct arena *arena = &rolling->plan->arena;
     const struct act act = {shard->name, shard->heir, shard->primary};
-    struct plan_step *step = add_step(rolling, phase, &switchover, &act);
+    struct plan_step *step = rolling_add_step(rolling, phase, &switchover, &act);
     step->summary = arena_format(
         arena, "%s takes over %s from %s", shard->heir->name, shard->name, shard->primary->name);
     js_put_text(step->args, "primary", shard->primary->name);
@@ -399,7 +403,7 @@ static void fill_switchover(
     step->settle_ms = SWITCHOVER_SETTLE_MS;
     step->hold_ms = rolling_hold_ms(arena, shard->primary);
     if (earlier != NULL) {
-        follow(rolling, step, earlier);
+        follow_step(rolling, step, earlier);
     }
 }
 

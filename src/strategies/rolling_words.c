@@ -21,13 +21,13 @@ static const char *const failure_words[] = {[INV_FAILURE_PAUSE] = "pause"};
 static const char *const probe_words[] = {
     [INV_PROBE_OFF] = "off", [INV_PROBE_READ_ONLY] = "read-only", [INV_PROBE_WRITE] = "write"};
 
-static const char *keep(struct rolling *rolling, const char *text)
+static const char *keep_text(struct rolling *rolling, const char *text)
 {
     return text == NULL ? NULL : arena_strdup(&rolling->plan->arena, text);
 }
 
 /* "redis 6.0.16, redis 7.0.15": each version once, in the order of the nodes. */
-static const char *list_versions(struct rolling *rolling)
+static const char *list_old_versions(struct rolling *rolling)
 {
     AUTO_BUF list = {0};
     const struct facts *facts = rolling->facts;
@@ -42,7 +42,7 @@ static const char *list_versions(struct rolling *rolling)
             buf_printf(&list, "%s%s %s", list.size == 0 ? "" : ", ", node->product, node->version);
         }
     }
-    return keep(rolling, buf_text(&list));
+    return keep_text(rolling, buf_text(&list));
 }
 
 static void add_request(struct rolling *rolling)
@@ -52,24 +52,24 @@ static void add_request(struct rolling *rolling)
     plan->format = PLAN_FORMAT;
     plan->strategy = "rolling";
     plan->request = (struct plan_request){
-        .cluster = keep(rolling, rolling->request->cluster->name),
+        .cluster = keep_text(rolling, rolling->request->cluster->name),
         .action = "upgrade",
-        .from = list_versions(rolling),
+        .from = list_old_versions(rolling),
         .to = arena_format(&plan->arena, "%s %s", target->product, target->version),
-        .to_series = keep(rolling, target->series),
-        .to_version = keep(rolling, target->version),
-        .to_product = keep(rolling, target->product),
+        .to_series = keep_text(rolling, target->series),
+        .to_version = keep_text(rolling, target->version),
+        .to_product = keep_text(rolling, target->product),
     };
-    plan->inventory_path = keep(rolling, rolling->request->inventory->path);
-    plan->inventory_digest = keep(rolling, rolling->request->inventory->digest);
-    plan->rules_digest = keep(rolling, rolling->request->rules->digest);
+    plan->inventory_path = keep_text(rolling, rolling->request->inventory->path);
+    plan->inventory_digest = keep_text(rolling, rolling->request->inventory->digest);
+    plan->rules_digest = keep_text(rolling, rolling->request->rules->digest);
     plan->artefact = (struct fact_artefact){
         .product = plan->request.to_product,
         .version = plan->request.to_version,
         .series = plan->request.to_series,
-        .package_version = keep(rolling, target->package_version),
-        .digest = keep(rolling, target->digest),
-        .server = keep(rolling, target->server),
+        .package_version = keep_text(rolling, target->package_version),
+        .digest = keep_text(rolling, target->digest),
+        .server = keep_text(rolling, target->server),
     };
 }
 
@@ -97,14 +97,14 @@ static void add_group(
     struct plan *plan = rolling->plan;
     struct plan_group *group =
         arena_push(&plan->arena, &plan->groups, &plan->group_count, sizeof(*group));
-    group->name = keep(rolling, name);
+    group->name = keep_text(rolling, name);
     group->max_unavailable = max_unavailable;
     for (size_t i = 0; i < rolling->facts->node_count; i++) {
         const struct fact_node *node = &rolling->facts->nodes[i];
         if (shard == NULL || text_equal(node->shard, shard)) {
             const char **slot =
                 arena_push(&plan->arena, &group->nodes, &group->node_count, sizeof(*slot));
-            *slot = keep(rolling, node->name);
+            *slot = keep_text(rolling, node->name);
         }
     }
 }
@@ -155,7 +155,7 @@ static const char *list_late(struct rolling *rolling, const struct rolling_shard
             buf_printf(&list, "%s%s", list.size == 0 ? "" : ", ", shard->late[j]->name);
         }
     }
-    return keep(rolling, buf_text(&list));
+    return keep_text(rolling, buf_text(&list));
 }
 
 static void add_redundancy_note(struct rolling *rolling, const struct rolling_shard *shard)
@@ -227,7 +227,7 @@ static const char *write_failover(struct rolling *rolling, const struct fact_nod
         buf_printf(&line, " --user %s", cluster->user);
     }
     buf_append_text(&line, " CLUSTER FAILOVER");
-    return keep(rolling, buf_text(&line));
+    return keep_text(rolling, buf_text(&line));
 }
 
 static void add_way_back(struct rolling *rolling)

@@ -1,0 +1,239 @@
+/*
+ * tests/golden/golden.c - facts and a request in, a plan or all refusals out; one folder a story.
+ *
+ *   <story>/facts.patch.json  what is different from base/facts.json (see story.h)
+ *   <story>/request.json      what is different from base/request.json; "ask": "plan" (default),
+ *                             "check", or "gates" with a list of {"name", "args"}
+ *   <story>/plan.txt, refusal.txt or answers.txt   what must come out
+ *   <story>/plan.json         optional: the plan's bytes, indented
+ *
+ * UPDATE_GOLDEN=1 rewrites what must come out: read the difference before committing it. A bug in
+ * planning is fixed by adding a story.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "model/plan_text.h"
+#include "story.h"
+#include "strategies/gates.h"
+
+enum { EXPECTED_SIZE_MAX = 1 << 20, FOLDER_COUNT_MIN = 25 };
+
+static const char *const expected_names[] = {"plan.txt", "refusal.txt", "answers.txt"};
+
+static bool is_updating(void)
+{
+    return getenv("UPDATE_GOLDEN") != NULL;
+}
+
+static void expect_file(const char *path, const char *text)
+{
+    if (is_updating()) {
+        AUTO_ERR err = fs_write(path, text, strlen(text), 0644);
+        assert_null(err);
+        return;
+    }
+    AUTO_BUF expected = {0};
+    AUTO_ERR err = fs_read(path, EXPECTED_SIZE_MAX, &expected);
+    if (err != NULL) {
+        fail_msg("%s is missing; the answer was:\n%s", path, text);
+    }
+    if (!text_equal(buf_text(&expected), text)) {
+        fail_msg("%s says:\n%s\nbut the answer was:\n%s", path, buf_text(&expected), text);
+    }
+}
+
+/* Only the file that fits the answer may be there: a refusal that became a plan must not pass. */
+static void expect_answer(
+    struct story *story, const char *folder, const char *name, const char *text)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(expected_names); i++) {
+        const char *path = arena_format(&story->arena, "%s/%s", folder, expected_names[i]);
+        if (text_equal(name, expected_names[i])) {
+            expect_file(path, text);
+        } else if (fs_exists(path)) {
+            fail_msg("%s is there, but the answer belongs into %s:\n%s", path, name, text);
+        }
+    }
+}
+
+static void expect_plan_bytes(struct story *story, const char *folder, const struct plan *plan)
+{
+    const char *path = arena_format(&story->arena, "%s/plan.json", folder);
+    if (fs_exists(path)) {
+        AUTO_JSON value = plan_to_json(plan);
+        AUTO_FREE char *text = js_write_pretty(value);
+        expect_file(path, text);
+    }
+}
+
+/* What is written must be read again as it was: the reviewed plan is the one that runs. */
+static void expect_round_trip(const struct plan *plan)
+{
+    AUTO_JSON value = plan_to_json(plan);
+    AUTO_PLAN again = {0};
+    AUTO_ERR err = plan_from_json(value, "plan", &again);
+    assert_null(err);
+    char digest[SHA256_HEX_SIZE];
+    char digest_again[SHA256_HEX_SIZE];
+    plan_digest(plan, digest);
+    plan_digest(&again, digest_again);
+    assert_string_equal(digest, digest_again);
+}
+
+static void tell_plan(struct story *story, const char *folder)
+{
+    AUTO_PLAN plan = {0};
+    struct plan_refusal refusal;
+    AUTO_BUF text = {0};
+    if (rolling_plan(&story->rolling, &story->arena, &plan, &refusal)) {
+        plan_text(&plan, &text);
+        expect_answer(story, folder, "plan.txt", buf_text(&text));
+        expect_plan_bytes(story, folder, &plan);
+        expect_round_trip(&plan);
+    } else {
+        const struct fact_artefact *target = &story->facts.artefacts[0];
+        plan_refusal_text(&refusal, story->facts.cluster,
+            arena_format(&story->arena, "%s %s", target->product, target->version), &text);
+        expect_answer(story, folder, "refusal.txt", buf_text(&text));
+    }
+}
+
+static void tell_check(struct story *story, const char *folder)
+{
+    AUTO_BUF text = {0};
+    struct gate_answer *answers;
+    size_t count;
+    rolling_check(&story->rolling, &story->arena, &answers, &count);
+    plan_answers_text(answers, count, &text);
+    expect_answer(story, folder, "answers.txt", buf_text(&text));
+}
+
+static void tell_gates(struct story *story, const char *folder)
+{
+    AUTO_BUF text = {0};
+    const struct json *uses = js_get(story->request, "gates");
+    for (size_t i = 0; i < js_count(uses); i++) {
+        const struct json *use = js_at(uses, i);
+        const struct gate_ops *gate = gate_find(js_get_text(use, "name"));
+        assert_non_null(gate);
+        const struct gate_input input = {
+            &story->facts, &story->rules, js_get(use, "args"), &story->arena};
+        const struct gate_answer answer = gate->eval(&input);
+        plan_answers_text(&answer, 1, &text);
+    }
+    expect_answer(story, folder, "answers.txt", buf_text(&text));
+}
+
+static void story_ends_as_written(void **state)
+{
+    const char *folder = *state;
+    AUTO_STORY story;
+    story_init_folder(&story, folder);
+    const char *ask = js_get_text(story.request, "ask");
+    if (text_equal(ask, "check")) {
+        tell_check(&story, folder);
+    } else if (text_equal(ask, "gates")) {
+        tell_gates(&story, folder);
+    } else {
+        tell_plan(&story, folder);
+    }
+}
+
+struct folders {
+    struct arena arena;
+    const char **names; /* of stories */
+    size_t count;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void find_folders(struct folders *folders)
+{
+    DIR *directory = opendir(GOLDEN_DIR);
+    if (directory == NULL) {
+        fprintf(stderr, "%s: %s\n", GOLDEN_DIR, strerror(errno));
+        exit(1);
+    }
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        const char *request =
+            arena_format(&folders->arena, GOLDEN_DIR "/%s/request.json", entry->d_name);
+        if (entry->d_name[0] == '.' || text_equal(entry->d_name, "base") || !fs_exists(request)) {
+            continue;
+        }
+        const char **slot =
+            arena_push(&folders->arena, &folders->names, &folders->count, sizeof(*slot));
+        *slot = arena_strdup(&folders->arena, entry->d_name);
+    }
+    (void)closedir(directory);
+    qsort(folders->names, folders->count, sizeof(*folders->names), compare_names);
+}
+
+/* All that stories expect, other than yes. */
+static void read_all_refusals(struct folders *folders, struct buf *ret_text)
+{
+    for (size_t i = 0; i < folders->count; i++) {
+        for (size_t j = 1; j < ARRAY_COUNT(expected_names); j++) {
+            const char *path = arena_format(
+                &folders->arena, GOLDEN_DIR "/%s/%s", folders->names[i], expected_names[j]);
+            if (fs_exists(path)) {
+                AUTO_ERR err = fs_read(path, EXPECTED_SIZE_MAX, ret_text);
+                assert_null(err);
+            }
+        }
+    }
+}
+
+static void every_gate_says_no_in_a_story(void **state)
+{
+    struct folders *folders = *state;
+    AUTO_BUF text = {0};
+    read_all_refusals(folders, &text);
+    assert_true(folders->count >= FOLDER_COUNT_MIN);
+    for (size_t i = 0; i < strategy_gate_count; i++) {
+        bool is_told = false;
+        for (int answer = GATE_NOT_YET; answer <= GATE_NEVER; answer++) {
+            const char *line = arena_format(
+                &folders->arena, "\n%-10s%s:", gate_state_names[answer], strategy_gates[i].name);
+            is_told |= strstr(buf_text(&text), line) != NULL;
+        }
+        if (!is_told) {
+            fail_msg("no story in which %s says no", strategy_gates[i].name);
+        }
+    }
+}
+
+int main(void)
+{
+    struct folders folders = {0};
+    find_folders(&folders);
+    struct CMUnitTest *tests = arena_alloc_array(&folders.arena, folders.count + 1, sizeof(*tests));
+    for (size_t i = 0; i < folders.count; i++) {
+        tests[i] = (struct CMUnitTest){
+            .name = folders.names[i],
+            .test_func = story_ends_as_written,
+            .initial_state = arena_format(&folders.arena, GOLDEN_DIR "/%s", folders.names[i]),
+        };
+    }
+    tests[folders.count] = (struct CMUnitTest){
+        .name = "every_gate_says_no_in_a_story",
+        .test_func = every_gate_says_no_in_a_story,
+        .initial_state = &folders,
+    };
+    const int failed_count =
+        _cmocka_run_group_tests("golden", tests, folders.count + 1, NULL, NULL);
+    arena_release(&folders.arena);
+    return failed_count;
+}
