@@ -104,7 +104,7 @@ static void judge_probe(struct judge *judge)
         say(judge->reasons, "no write was acknowledged");
     }
     if (!ended_in_order(judge)) {
-        say(judge->reasons, "the probe did not end in order, so its last read-back is missing");
+        say(judge->reasons, "the probe has not ended in order, so its last read-back is missing");
     }
     if (!totals_agree(judge)) {
         say(judge->reasons, "the probe's own totals differ from those of its blocks");
@@ -222,7 +222,7 @@ static void list_unobserved(struct judge *judge)
         if (!js_get_bool(file, "is_final", false)) {
             say(judge->not_checked,
                 arena_format(arena,
-                    "writes acknowledged in the last 100 ms before probe %s died: they may not be "
+                    "the newest writes of probe %s, which has not ended in order: they may not be "
                     "in its log",
                     js_get_text(file, "incarnation")));
         }
@@ -237,18 +237,33 @@ static void list_unobserved(struct judge *judge)
     }
 }
 
-static void list_always(struct judge *judge)
+static void list_open_settings(struct judge *judge)
 {
     const struct json *settings = js_get(judge->report, "settings");
+    const char *first = NULL;
+    int64_t open = 0;
     for (size_t i = 0; i < js_count(settings); i++) {
         const struct json *setting = js_at(settings, i);
         if (js_get(setting, "closed_ms") == NULL) {
             const char *summary = js_get_text(setting, "summary");
-            say(judge->not_checked,
-                arena_format(&judge->arena, "a temporary setting is still in place: %s",
-                    summary == NULL ? js_get_text(setting, "step") : summary));
+            first = first != NULL     ? first
+                    : summary != NULL ? summary
+                                      : js_get_text(setting, "step");
+            open++;
         }
     }
+    if (open == 1) {
+        say(judge->not_checked,
+            arena_format(&judge->arena, "a temporary setting is still in place: %s", first));
+    } else if (open > 1) {
+        say(judge->not_checked,
+            arena_format(&judge->arena, "%s temporary settings are still in place: %s, and others",
+                format_count(&judge->arena, open), first));
+    }
+}
+
+static void list_always(struct judge *judge)
+{
     if (js_is(js_get(judge->report, "stock"), JS_OBJECT)) {
         say(judge->not_checked, "data of other clients: the probe and the stock client each judge "
                                 "the keys they wrote themselves");
@@ -287,6 +302,7 @@ void judge_write(struct json *report)
     }
     list_checked_run(&judge);
     list_unobserved(&judge);
+    list_open_settings(&judge);
     list_always(&judge);
     arena_release(&judge.arena);
 }

@@ -68,7 +68,8 @@ static struct json *describe_stall(const struct json *report, const struct momen
     js_put_number(stall, "longest_us", moment->longest_us);
     js_put_number(stall, "raw_failed", moment->raw_failed);
     js_put_number(stall, "failed", moment->failed);
-    js_put_bool(stall, "is_probe_stall", moment->stalled_us * 2 >= moment->longest_us);
+    js_put_bool(stall, "is_probe_stall",
+        moment->raw_failed + moment->failed == 0 && moment->stalled_us * 2 >= moment->longest_us);
     js_put(stall, "steps", steps_during(report, moment->at_ms, moment->until_ms));
     return stall;
 }

@@ -182,6 +182,10 @@ static const char *describe_lost(struct arena *arena, const struct json *summary
     if (js_get_number(summary, "acked", 0) == 0) {
         return "no write was checked";
     }
+    if (js_get_number(summary, "checked", 0) == 0) {
+        return arena_format(arena, "none of %s acknowledged writes was read back",
+            format_count(arena, not_checked));
+    }
     if (not_checked == 0) {
         return arena_format(arena, "%s of %s acknowledged writes lost", lost,
             format_count(arena, js_get_number(summary, "acked", 0)));
@@ -197,9 +201,11 @@ static void write_headline(struct arena *arena, const struct json *report, struc
         js_put_text(summary, "headline", "nothing was observed: no probe was running");
         return;
     }
+    /* A failed operation has no length: it was given up. */
+    const bool has_failed = js_get_number(summary, "failed", 0) > 0;
     js_put_text(summary, "headline",
-        arena_format(arena, "%s, %s, longest operation %s", describe_failed(arena, summary),
-            describe_lost(arena, summary),
+        arena_format(arena, "%s, %s, longest %s %s", describe_failed(arena, summary),
+            describe_lost(arena, summary), has_failed ? "successful operation" : "operation",
             format_us(arena, js_get_number(summary, "longest_us", 0))));
 }
 

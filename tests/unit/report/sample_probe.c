@@ -89,6 +89,7 @@ static void feel_switchovers(struct log *log, struct probe_block *block, int64_t
     if (block->failed > 0) {
         block->raw_failed += block->failed;
         block->latency_max_us = 1004000;
+        block->stalled_us = wish->is_stalled_then ? 900000 : 0;
     }
 }
 

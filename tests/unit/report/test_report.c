@@ -84,7 +84,7 @@ static void a_gap_is_never_called_0_failed(void **UNUSED(state))
     assert_in_range(js_get_number(built.summary, "unobserved_ms", 0), 1400, 1500);
     assert_has(js_get(built.summary, "reasons"), "1.4 s of 31.2 s were not observed");
     assert_has(js_get(built.report, "not_checked"), "1.4 s in which the probe was not running");
-    assert_has(js_get(built.report, "not_checked"), "the last 100 ms before probe a1b2c3 died");
+    assert_has(js_get(built.report, "not_checked"), "the newest writes of probe a1b2c3");
     AUTO_BUF text = {0};
     report_write_text(built.report, &text);
     assert_null(strstr(text.data, "0 failed of"));
@@ -97,7 +97,8 @@ static void failures_and_losses_are_counted(void **UNUSED(state))
 {
     struct built built;
     build(&built, &(struct sample_wish){.failed = 17, .lost = 2});
-    assert_headline(&built, "17 failed of 62,600 operations, 2 of 31,283 acknowledged writes lost");
+    assert_headline(&built, "17 failed of 62,600 operations, 2 of 31,283 acknowledged writes lost, "
+                            "longest successful operation");
     assert_has(js_get(built.summary, "reasons"), "17 operations failed");
     assert_has(js_get(built.summary, "reasons"), "2 acknowledged writes are missing");
     AUTO_BUF html = {0};
@@ -132,10 +133,12 @@ static void writes_never_read_back_are_not_checked(void **UNUSED(state))
     struct built built;
     build(&built, &(struct sample_wish){.has_no_final = true});
     assert_string_equal(js_get_text(built.summary, "verdict"), "not proved");
+    assert_headline(&built, "0 failed in the 92.2 % observed (62,600 operations), none of 31,300 "
+                            "acknowledged writes was read back");
     assert_figure(&built, "checked", 0);
     assert_figure(&built, "not_checked", 31300);
     assert_has(js_get(built.summary, "reasons"), "31,300 acknowledged writes were not read back");
-    assert_has(js_get(built.summary, "reasons"), "the probe did not end in order");
+    assert_has(js_get(built.summary, "reasons"), "the probe has not ended in order");
     built_release(&built);
 }
 
@@ -144,7 +147,7 @@ static void a_paused_run_is_not_proved_and_names_its_state(void **UNUSED(state))
     struct built built;
     build(&built, &(struct sample_wish){.is_paused = true});
     assert_has(js_get(built.summary, "reasons"), "the run is not complete: it is PAUSED");
-    assert_has(js_get(built.report, "not_checked"), "a temporary setting is still in place");
+    assert_has(js_get(built.report, "not_checked"), "3 temporary settings are still in place: set");
     AUTO_BUF html = {0};
     report_write_html(built.report, &html);
     assert_non_null(strstr(html.data, "The way back, by hand"));
@@ -174,6 +177,18 @@ static void a_probe_that_was_not_scheduled_accuses_nobody(void **UNUSED(state))
     const struct json *first = js_at(js_get(built.report, "stalls"), 0);
     assert_true(js_get_bool(first, "is_probe_stall", false));
     assert_has(js_get(built.report, "not_checked"), "did not let the probe run");
+    built_release(&built);
+}
+
+static void failures_are_never_excused_by_the_probe(void **UNUSED(state))
+{
+    struct built built;
+    build(&built, &(struct sample_wish){.failed = 5, .is_stalled_then = true});
+    const struct json *stalls = js_get(built.report, "stalls");
+    for (size_t i = 0; i < js_count(stalls); i++) {
+        const bool has_failed = js_get_number(js_at(stalls, i), "failed", 0) > 0;
+        assert_false(has_failed && js_get_bool(js_at(stalls, i), "is_probe_stall", false));
+    }
     built_release(&built);
 }
 
@@ -288,6 +303,7 @@ int main(void)
         cmocka_unit_test(a_paused_run_is_not_proved_and_names_its_state),
         cmocka_unit_test(a_stall_is_tied_to_the_step_that_ran),
         cmocka_unit_test(a_probe_that_was_not_scheduled_accuses_nobody),
+        cmocka_unit_test(failures_are_never_excused_by_the_probe),
         cmocka_unit_test(parts_follow_the_phases),
         cmocka_unit_test(a_run_of_hours_stays_a_small_file),
         cmocka_unit_test(the_same_journal_gives_the_same_bytes),
