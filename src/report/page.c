@@ -109,17 +109,31 @@ static void write_tile(const struct page *page, const char *value, const char *l
     buf_append_text(page->out, "</span></div>\n");
 }
 
+/* A count says something only where somebody looked. */
+static const char *count_or_dash(const struct page *page, bool is_known, int64_t count)
+{
+    return is_known ? format_count(page->arena, count) : "-";
+}
+
 static void write_tiles(const struct page *page)
 {
     struct arena *arena = page->arena;
+    const bool has_seen = page_figure(page, "intended") > 0;
+    const bool has_gap = page_figure(page, "unobserved_ms") > 0;
+    const int64_t failed = page_figure(page, "failed");
     buf_append_text(page->out, "<div class=\"tiles\">\n");
-    write_tile(page, format_count(arena, page_figure(page, "failed")), "operations failed");
-    write_tile(page,
-        format_count(arena, page_figure(page, "raw_failed") - page_figure(page, "failed")),
+    write_tile(page, count_or_dash(page, has_seen, failed),
+        has_gap ? "operations failed while observed" : "operations failed");
+    write_tile(page, count_or_dash(page, has_seen, page_figure(page, "raw_failed") - failed),
         "succeeded only on retry");
-    write_tile(page, format_count(arena, page_figure(page, "lost")), "acknowledged writes lost");
-    write_tile(page, format_us(arena, page_figure(page, "longest_us")), "longest operation");
-    write_tile(page, format_us(arena, page_figure(page, "p99_us")), "99 of 100 within");
+    write_tile(page,
+        count_or_dash(page, page_figure(page, "checked") > 0, page_figure(page, "lost")),
+        page_figure(page, "not_checked") > 0 ? "of the writes read back lost"
+                                             : "acknowledged writes lost");
+    write_tile(page, has_seen ? format_us(arena, page_figure(page, "longest_us")) : "-",
+        failed > 0 ? "longest that succeeded" : "longest operation");
+    write_tile(
+        page, has_seen ? format_us(arena, page_figure(page, "p99_us")) : "-", "99 of 100 within");
     write_tile(page,
         format_percent(arena, page_figure(page, "observed_ms"), page_figure(page, "window_ms")),
         "of the time observed");

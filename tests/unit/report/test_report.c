@@ -115,6 +115,10 @@ static void without_a_probe_nothing_is_proved(void **UNUSED(state))
     assert_string_equal(js_get_text(built.summary, "verdict"), "not proved");
     assert_headline(&built, "nothing was observed");
     assert_has(js_get(built.report, "not_checked"), "whether any client noticed");
+    AUTO_BUF html = {0};
+    report_write_html(built.report, &html);
+    assert_null(strstr(html.data, "<b>0</b><span>operations failed"));
+    assert_null(strstr(html.data, "<b>0</b><span>acknowledged writes lost"));
     built_release(&built);
 }
 
