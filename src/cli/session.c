@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "cli/errors.h"
+#include "cli/screen.h"
 #include "config/inventory.h"
 #include "config/rules.h"
 
@@ -177,6 +179,14 @@ struct cli_request session_request(
     };
 }
 
+/* What servers say must not steer the terminal. */
+static void write_safe(FILE *stream, const char *text)
+{
+    AUTO_BUF safe = {0};
+    screen_append_safe(&safe, text, SIZE_MAX);
+    (void)fputs(buf_text(&safe), stream);
+}
+
 int session_fail(struct session *session, struct err *err)
 {
     const int code = error_exit(err);
@@ -187,7 +197,7 @@ int session_fail(struct session *session, struct err *err)
     } else {
         AUTO_BUF text = {0};
         error_text(err, &text);
-        (void)fputs(buf_text(&text), stderr);
+        write_safe(stderr, buf_text(&text));
     }
     err_free(err);
     return code;
@@ -209,7 +219,7 @@ int session_end(struct session *session, int exit, struct json *result)
 void session_print(const struct session *session, const char *text)
 {
     if (!session->is_json) {
-        (void)fputs(text, stdout);
+        write_safe(stdout, text);
     }
 }
 
@@ -220,7 +230,11 @@ void session_say(const struct session *session, const char *format, ...)
     }
     va_list args;
     va_start(args, format);
-    (void)vfprintf(stderr, format, args);
+    AUTO_FREE char *text = NULL;
+    const int size = vasprintf(&text, format, args);
     va_end(args);
-    (void)fputc('\n', stderr);
+    if (size >= 0) {
+        write_safe(stderr, text);
+        write_safe(stderr, "\n");
+    }
 }

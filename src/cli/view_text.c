@@ -58,6 +58,12 @@ static size_t count_known(const struct json *before, const struct json *now)
     return 0;
 }
 
+void view_append_event(const struct json *event, struct buf *ret_text)
+{
+    append_time(ret_text, js_get_number(event, "wall_ms", 0));
+    buf_printf(ret_text, " %s", text_of(event, "text", "?"));
+}
+
 void view_append_waiting(const struct json *snapshot, struct buf *ret_text)
 {
     const struct json *waiting = js_get(snapshot, "waiting");
@@ -95,9 +101,8 @@ void view_append_news(
 {
     const struct json *events = js_get(snapshot, "events");
     for (size_t i = count_known(js_get(previous, "events"), events); i < js_count(events); i++) {
-        const struct json *event = js_at(events, i);
-        append_time(ret_text, js_get_number(event, "wall_ms", 0));
-        buf_printf(ret_text, " %s\n", text_of(event, "text", "?"));
+        view_append_event(js_at(events, i), ret_text);
+        buf_append_char(ret_text, '\n');
     }
     const struct json *waiting = js_get(snapshot, "waiting");
     if (js_is(waiting, JS_OBJECT) && !is_same_wait(js_get(previous, "waiting"), waiting)) {

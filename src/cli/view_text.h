@@ -25,6 +25,9 @@ void view_append_end(const struct json *snapshot, const char *report_path, struc
  * run waits for nothing. Without a line end. */
 void view_append_waiting(const struct json *snapshot, struct buf *ret_text);
 
+/* "12:00:01 n4: stop n4: done in 0.2 s", without a line end. */
+void view_append_event(const struct json *event, struct buf *ret_text);
+
 /* "1 h 02 min", "3 min 05 s", "12 s", "0.4 s". */
 void view_append_duration(struct buf *text, int64_t duration_ms);
 

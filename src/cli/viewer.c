@@ -11,23 +11,33 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/mem.h"
 #include "base/str.h"
+#include "cli/screen.h"
+#include "cli/terminal.h"
 #include "cli/view_text.h"
 #include "engine/control.h"
+#include "report/report.h"
 
 enum {
     ANSWER_MS = 10000, /* the engine answers between two records: milliseconds, unless stopped */
     LEAVE_MS = 3000,   /* for how long a snapshot from before a command may still arrive */
+    FINISH_MS = 60000, /* an ended run writes its report, then its controller ends */
 };
+
+enum show_as { SHOW_SCREEN, SHOW_LINES, SHOW_JSON, SHOW_NOTHING };
 
 struct viewer {
     struct session *session;
     const char *cluster;
     const char *left_state;
+    enum show_as show_as;
+    struct terminal terminal;
+    const char *notice; /* owned by the session's arena */
     int64_t started_ms;
+    int64_t finish_by_ms; /* 0: the run has not ended */
     struct control *control;
     int signal_fd;
-    sigset_t signals_before;
     struct json *snapshot; /* the last one */
     size_t interrupt_count;
     bool is_over;
@@ -69,39 +79,124 @@ struct err *viewer_ask(
 
 /* --- showing --- */
 
-static void show(struct viewer *viewer, const struct json *previous)
-{
-    const struct session *session = viewer->session;
-    if (session->is_json) {
-        char *text = js_write(viewer->snapshot);
-        (void)printf("%s\n", text);
-        free(text);
-    } else if (!session->is_quiet) {
-        AUTO_BUF news = {0};
-        view_append_news(previous, viewer->snapshot, &news);
-        (void)fputs(buf_text(&news), stdout);
-    }
-    (void)fflush(stdout);
-}
-
-static void show_end(struct viewer *viewer)
-{
-    struct session *session = viewer->session;
-    const char *run = js_get_text(viewer->snapshot, "run");
-    const char *report = arena_format(&session->arena, "%s/%s.html",
-        session_directory(session, viewer->cluster), run == NULL ? "" : run);
-    AUTO_BUF text = {0};
-    view_append_end(viewer->snapshot, fs_exists(report) ? report : NULL, &text);
-    session_print(session, buf_text(&text));
-}
-
-/* --- what happens --- */
-
 static void end_with(struct viewer *viewer, int code)
 {
     viewer->is_over = true;
     viewer->exit = code;
 }
+
+static bool draw(const struct viewer *viewer)
+{
+    struct screen screen = {.has_color = viewer->session->has_color, .notice = viewer->notice};
+    terminal_measure(&screen.width, &screen.height);
+    AUTO_BUF text = {0};
+    screen_render(&screen, viewer->snapshot, &text);
+    return terminal_draw(buf_text(&text));
+}
+
+static bool print_lines(const struct viewer *viewer, const struct json *previous)
+{
+    AUTO_BUF news = {0};
+    view_append_news(previous, viewer->snapshot, &news);
+    session_print(viewer->session, buf_text(&news));
+    return fflush(stdout) == 0;
+}
+
+static bool print_json(const struct viewer *viewer)
+{
+    AUTO_FREE char *text = js_write(viewer->snapshot);
+    (void)printf("%s\n", text);
+    return fflush(stdout) == 0;
+}
+
+/* Whoever cannot be shown anything has left. */
+static void show(struct viewer *viewer, const struct json *previous)
+{
+    bool is_there = true;
+    switch (viewer->show_as) {
+    case SHOW_SCREEN:
+        is_there = draw(viewer);
+        break;
+    case SHOW_LINES:
+        is_there = print_lines(viewer, previous);
+        break;
+    case SHOW_JSON:
+        is_there = print_json(viewer);
+        break;
+    case SHOW_NOTHING:
+        break;
+    }
+    if (!is_there) {
+        end_with(viewer, EXIT_DETACHED);
+    }
+}
+
+/* A line of the viewer's own. */
+static void tell(struct viewer *viewer, const char *text)
+{
+    if (viewer->show_as == SHOW_SCREEN) {
+        viewer->notice = text;
+        (void)draw(viewer);
+    } else {
+        (void)fprintf(stderr, "%s\n", text);
+    }
+}
+
+/* --- the end --- */
+
+static const char *find_report(const struct viewer *viewer, const char *ending)
+{
+    struct session *session = viewer->session;
+    const char *run = js_get_text(viewer->snapshot, "run");
+    const char *path = arena_format(&session->arena, "%s/%s.%s",
+        session_directory(session, viewer->cluster), run == NULL ? "" : run, ending);
+    return fs_exists(path) ? path : NULL;
+}
+
+/* The report of a run that has ended says best what it came to. */
+static void append_proof(const struct viewer *viewer, struct buf *text)
+{
+    const char *path = find_report(viewer, "json");
+    AUTO_JSON report = NULL;
+    AUTO_ERR err = path == NULL ? NULL : report_load(path, &report);
+    if (report != NULL) {
+        report_write_text(report, text);
+        buf_append_char(text, '\n');
+    }
+}
+
+static void show_end(struct viewer *viewer)
+{
+    struct session *session = viewer->session;
+    AUTO_BUF text = {0};
+    if (viewer->show_as == SHOW_SCREEN) {
+        struct screen screen = {.has_color = session->has_color, .is_last = true};
+        terminal_measure(&screen.width, &screen.height);
+        screen_render(&screen, viewer->snapshot, &text);
+        terminal_close(&viewer->terminal);
+        (void)fputs(buf_text(&text), stdout); /* made safe by the renderer */
+        (void)fputc('\n', stdout);
+        buf_clear(&text);
+    }
+    if (viewer->finish_by_ms != 0) {
+        append_proof(viewer, &text);
+    }
+    view_append_end(viewer->snapshot, find_report(viewer, "html"), &text);
+    session_print(session, buf_text(&text));
+}
+
+static int64_t exit_of(const struct viewer *viewer)
+{
+    return js_get_number(viewer->snapshot, "exit", -1);
+}
+
+static void end_in_order(struct viewer *viewer)
+{
+    show_end(viewer);
+    end_with(viewer, (int)exit_of(viewer));
+}
+
+/* --- snapshots --- */
 
 /* A snapshot made before the command took effect says nothing about its end. */
 static bool is_stale(const struct viewer *viewer)
@@ -111,27 +206,37 @@ static bool is_stale(const struct viewer *viewer)
            clock_now_ms(clock_system()) - viewer->started_ms < LEAVE_MS;
 }
 
+/* After these the controller writes the report and ends; until then its viewers wait. */
+static bool has_ended(const struct viewer *viewer)
+{
+    const char *state = js_get_text(viewer->snapshot, "state");
+    return text_equal(state, "COMPLETE") || text_equal(state, "ABORTED") ||
+           text_equal(state, "REFUSED");
+}
+
 static void take_snapshot(struct viewer *viewer, struct json *snapshot)
 {
     struct json *previous = viewer->snapshot;
     viewer->snapshot = snapshot;
     show(viewer, previous);
     js_free(previous);
-    const int64_t code = js_get_number(snapshot, "exit", -1);
-    if (code >= 0 && !is_stale(viewer)) {
-        show_end(viewer);
-        end_with(viewer, (int)code);
+    if (viewer->is_over || exit_of(viewer) < 0 || is_stale(viewer)) {
+        return;
+    }
+    if (!has_ended(viewer)) {
+        end_in_order(viewer);
+    } else if (viewer->finish_by_ms == 0) {
+        viewer->finish_by_ms = clock_now_ms(clock_system()) + FINISH_MS;
     }
 }
 
 static void lose_controller(struct viewer *viewer)
 {
-    const int64_t code = js_get_number(viewer->snapshot, "exit", -1);
-    if (code >= 0) { /* it ended in order, only faster than we looked */
-        show_end(viewer);
-        end_with(viewer, (int)code);
+    if (exit_of(viewer) >= 0) {
+        end_in_order(viewer);
         return;
     }
+    terminal_close(&viewer->terminal);
     (void)fprintf(stderr,
         "the controller ended unexpectedly; the run is safe: `upshift resume %s`\n",
         viewer->cluster);
@@ -140,14 +245,26 @@ static void lose_controller(struct viewer *viewer)
 
 static void on_control(struct viewer *viewer)
 {
-    struct json *snapshot = NULL;
-    const struct call call = call_for(ANSWER_MS);
-    AUTO_ERR err = control_next(&call, viewer->control, &snapshot);
-    if (snapshot == NULL) {
-        lose_controller(viewer);
-    } else {
-        take_snapshot(viewer, snapshot);
-    }
+    do {
+        struct json *snapshot = NULL;
+        const struct call call = call_for(ANSWER_MS);
+        AUTO_ERR err = control_next(&call, viewer->control, &snapshot);
+        if (snapshot == NULL) {
+            lose_controller(viewer);
+        } else {
+            take_snapshot(viewer, snapshot);
+        }
+    } while (!viewer->is_over && control_has_next(viewer->control));
+}
+
+/* --- the operator --- */
+
+static const char *describe_refusal(
+    struct viewer *viewer, const char *command, const struct json *answer)
+{
+    const char *what = js_get_text(js_get(answer, "error"), "what");
+    return arena_format(
+        &viewer->session->arena, "no %s: %s", command, what == NULL ? "refused" : what);
 }
 
 static void on_interrupt(struct viewer *viewer)
@@ -160,16 +277,26 @@ static void on_interrupt(struct viewer *viewer)
         return; /* the controller is gone: its connection tells, too */
     }
     if (!js_get_bool(answer, "ok", false)) {
-        const char *what = js_get_text(js_get(answer, "error"), "what");
-        (void)fprintf(
-            stderr, "not %s: %s\n", is_first ? "paused" : "aborted", what == NULL ? "?" : what);
-        return;
+        tell(viewer, describe_refusal(viewer, command, answer));
+    } else if (is_first) {
+        tell(viewer,
+            arena_format(&viewer->session->arena,
+                "pausing; go on with `upshift resume %s`; Ctrl-C again aborts", viewer->cluster));
+    } else {
+        tell(viewer, "aborting: temporary changes are taken back, versions stay");
     }
-    (void)fprintf(stderr,
-        is_first
-            ? "pausing at the next safe point; `upshift resume %s` goes on; Ctrl-C again aborts\n"
-            : "aborting: temporary changes of %s are taken back\n",
-        viewer->cluster);
+}
+
+/* Gives the terminal back before stopping, and takes it again afterwards. */
+static void on_stop(struct viewer *viewer)
+{
+    const bool was_open = viewer->terminal.is_open;
+    terminal_close(&viewer->terminal);
+    (void)raise(SIGSTOP);
+    if (was_open) {
+        terminal_open(&viewer->terminal);
+        (void)draw(viewer);
+    }
 }
 
 static void on_signal(struct viewer *viewer)
@@ -178,27 +305,59 @@ static void on_signal(struct viewer *viewer)
     if (read(viewer->signal_fd, &info, sizeof(info)) != sizeof(info)) {
         return;
     }
-    if (info.ssi_signo == SIGINT) {
+    switch (info.ssi_signo) {
+    case SIGINT:
         on_interrupt(viewer);
-    } else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP) {
+        break;
+    case SIGTSTP:
+        on_stop(viewer);
+        break;
+    case SIGWINCH:
+        if (viewer->show_as == SHOW_SCREEN) {
+            (void)draw(viewer);
+        }
+        break;
+    default: /* SIGTERM, SIGHUP: only the viewer ends */
+        end_with(viewer, EXIT_DETACHED);
+        break;
+    }
+}
+
+static void on_key(struct viewer *viewer)
+{
+    char key = 'q'; /* a closed terminal leaves, too */
+    if (read(STDIN_FILENO, &key, 1) < 0 && (errno == EINTR || errno == EAGAIN)) {
+        return;
+    }
+    if (key == 'q') {
         end_with(viewer, EXIT_DETACHED);
     }
 }
+
+/* --- the loop --- */
 
 static void watch_once(struct viewer *viewer)
 {
     struct pollfd polled[] = {
         {.fd = control_fd(viewer->control), .events = POLLIN},
         {.fd = viewer->signal_fd, .events = POLLIN},
+        {.fd = viewer->show_as == SHOW_SCREEN ? STDIN_FILENO : -1, .events = POLLIN},
     };
-    if (poll(polled, ARRAY_COUNT(polled), -1) < 0) {
+    if (poll(polled, ARRAY_COUNT(polled), FINISH_MS) < 0) {
         return; /* EINTR only */
     }
     if ((polled[1].revents & POLLIN) != 0) {
         on_signal(viewer);
     }
+    if (!viewer->is_over && polled[2].revents != 0) {
+        on_key(viewer);
+    }
     if (!viewer->is_over && polled[0].revents != 0) {
         on_control(viewer);
+    }
+    if (!viewer->is_over && viewer->finish_by_ms != 0 &&
+        clock_now_ms(clock_system()) > viewer->finish_by_ms) {
+        end_in_order(viewer);
     }
 }
 
@@ -215,29 +374,62 @@ static struct err *begin(struct viewer *viewer)
     return err;
 }
 
+static enum show_as choose(const struct session *session)
+{
+    if (session->is_json) {
+        return SHOW_JSON;
+    }
+    if (session->is_quiet) {
+        return SHOW_NOTHING;
+    }
+    return session->has_color && terminal_can_draw() ? SHOW_SCREEN : SHOW_LINES;
+}
+
+static struct err *watch(struct viewer *viewer)
+{
+    struct err *err = connect_to(viewer->session, viewer->cluster, &viewer->control);
+    if (err != NULL) {
+        return err;
+    }
+    if (viewer->show_as == SHOW_SCREEN) {
+        terminal_open(&viewer->terminal);
+    }
+    err = begin(viewer);
+    while (err == NULL && !viewer->is_over) {
+        watch_once(viewer);
+    }
+    terminal_close(&viewer->terminal);
+    control_close(viewer->control);
+    if (err == NULL && viewer->exit == EXIT_DETACHED) {
+        session_say(
+            viewer->session, "the run goes on; `upshift watch %s` shows it again", viewer->cluster);
+    }
+    return err;
+}
+
 int viewer_watch(struct session *session, const char *cluster, const char *left_state)
 {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP};
     struct viewer viewer = {
         .session = session,
         .cluster = cluster,
         .left_state = left_state,
+        .show_as = choose(session),
         .started_ms = clock_now_ms(clock_system()),
     };
-    sigset_t handled;
+    sigset_t handled, before;
     (void)sigemptyset(&handled);
-    const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
     for (size_t i = 0; i < ARRAY_COUNT(numbers); i++) {
         (void)sigaddset(&handled, numbers[i]);
     }
-    (void)sigprocmask(SIG_BLOCK, &handled, &viewer.signals_before);
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, pipe_before;
+    (void)sigaction(SIGPIPE, &ignore, &pipe_before); /* a closed pipe only detaches */
+    (void)sigprocmask(SIG_BLOCK, &handled, &before);
     viewer.signal_fd = signalfd(-1, &handled, SFD_CLOEXEC);
-    struct err *err = begin(&viewer);
-    while (err == NULL && !viewer.is_over) {
-        watch_once(&viewer);
-    }
-    control_close(viewer.control);
+    struct err *err = watch(&viewer);
     js_free(viewer.snapshot);
     (void)close(viewer.signal_fd);
-    (void)sigprocmask(SIG_SETMASK, &viewer.signals_before, NULL);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    (void)sigaction(SIGPIPE, &pipe_before, NULL);
     return err != NULL ? session_fail(session, err) : viewer.exit;
 }

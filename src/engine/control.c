@@ -154,6 +154,12 @@ struct err *control_next(
     return err;
 }
 
+bool control_has_next(const struct control *control)
+{
+    return control->input.size > 0 &&
+           memchr(control->input.data, '\n', control->input.size) != NULL;
+}
+
 int control_fd(const struct control *control)
 {
     return control->fd;

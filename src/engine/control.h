@@ -28,6 +28,8 @@
 #ifndef UPSHIFT_ENGINE_CONTROL_H
 #define UPSHIFT_ENGINE_CONTROL_H
 
+#include <stdbool.h>
+
 #include "base/attr.h"
 #include "base/call.h"
 #include "base/err.h"
@@ -47,6 +49,9 @@ MUST_USE struct err *control_request(const struct call *call, struct control *co
 /* After a `watch` request: waits for the next snapshot; NULL when the controller has ended. */
 MUST_USE struct err *control_next(
     const struct call *call, struct control *control, struct json **ret_snapshot);
+
+/* Is a whole snapshot here already? Then the socket need not become readable for it. */
+bool control_has_next(const struct control *control);
 
 /* The socket, for a viewer that polls it together with its terminal. */
 int control_fd(const struct control *control);
