@@ -151,6 +151,11 @@ bool gate_is_excepted(const struct gate_input *input, const char *name)
     return js_get_bool(input->args, "except_old", false) && is_old_and_serving(input, name);
 }
 
+enum gate_state gate_lasting(const struct gate_input *input)
+{
+    return js_get_bool(input->args, "preflight", false) ? GATE_NEVER : GATE_NOT_YET;
+}
+
 const struct fact_node *gate_named_node(struct gate_report *report)
 {
     const char *name = js_get_text(report->input->args, "node");

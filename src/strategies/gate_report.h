@@ -52,6 +52,10 @@ void gate_report_unread(struct gate_report *report, const struct fact_node *node
 
 bool gate_is_excepted(const struct gate_input *input, const char *name);
 
+/* The state of a problem that only the operator can end: *never* in preflight (args.preflight). In
+ * a run it is *not yet*, because right after a switchover it may look the same for a moment. */
+enum gate_state gate_lasting(const struct gate_input *input);
+
 /* The node that a line of a view is about: by id, else (when that node cannot be read, so that its
  * id is not known) by address. NULL: not one of ours. */
 const struct fact_node *gate_node_of_view(const struct facts *facts, const struct fact_view *view);

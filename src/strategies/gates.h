@@ -6,7 +6,8 @@
  * worst first, so that a refusal is complete. What could not be read is *not yet*, never *yes*.
  * Nodes in the argument "except" (an array of names) are those that the run itself has in repair;
  * they are left out of account; with "except_old" so are those that serve another version than
- * "product" and "version" say. The table is also the documentation: gates_*.c by idea.
+ * "product" and "version" say. "preflight" tells that no run is under way yet. The table is also
+ * the documentation: gates_*.c by idea.
  *
  *     const struct gate_ops *gate = gate_find("cluster_ok");
  *     struct gate_answer answer = gate->eval(&input);

@@ -67,6 +67,7 @@ static struct gate_answer ask_preflight(
     const struct rolling_request *request, const struct preflight *preflight, struct arena *arena)
 {
     AUTO_JSON args = js_object();
+    js_put_bool(args, "preflight", true);
     if (!text_equal(preflight->gate, "all_reachable")) {
         js_put(args, "except", name_unread(request->facts));
     }

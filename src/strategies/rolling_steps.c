@@ -1,9 +1,9 @@
 /*
  * strategies/rolling_steps.c - the steps of each phase, with what must hold right before each.
  *
- * The lists of gates below are the safety of a roll, so they are data (facts/1.3 in words): a stop
- * waits until the whole cluster is as well as before, which is also how the node before it is
- * waited for; a start waits for nothing but its own safety, because the cluster misses this node.
+ * The lists of gates below are the safety of a roll, so they are data: a stop waits until the whole
+ * cluster is as well as before, which is also how the node before it is waited for; a start waits
+ * for nothing but its own safety, because the cluster misses this node.
  */
 #include <inttypes.h>
 

@@ -7,7 +7,7 @@
 #include "strategies/rolling_parts.h"
 
 enum {
-    /* Measured with 100,000 keys a shard (facts/1.2), rounded up. */
+    /* Measured with 100,000 keys a shard on one machine, rounded up. */
     RESTART_MS = 1500,
     SYNC_MS_PER_KEYS = 1000,
     SYNC_KEYS = 100000,
@@ -121,11 +121,19 @@ void rolling_add_head(struct rolling *rolling)
     }
 }
 
-int64_t rolling_hold_ms(struct arena *arena, const struct fact_node *primary)
+/* False for what is not a version. */
+static bool is_older(struct arena *arena, const char *product, const char *text, const char *than)
 {
     struct version version;
-    AUTO_ERR err = version_parse(arena, primary->product, primary->version, &version);
-    return err == NULL && version.parts[0] < 7 ? HOLD_MS_BEFORE_7 : HOLD_MS;
+    struct version limit;
+    AUTO_ERR err = version_parse(arena, product, text, &version);
+    AUTO_ERR limit_err = version_parse(arena, product, than, &limit);
+    return err == NULL && limit_err == NULL && version_compare(&version, &limit) < 0;
+}
+
+int64_t rolling_hold_ms(struct arena *arena, const struct fact_node *primary)
+{
+    return is_older(arena, primary->product, primary->version, "7.0") ? HOLD_MS_BEFORE_7 : HOLD_MS;
 }
 
 static void add_note(struct rolling *rolling, const char *text)
@@ -186,6 +194,27 @@ static void add_way_back_notes(struct rolling *rolling)
             "until then do not restart %s, and use no command that is new in %s: the old version "
             "could not follow it",
             list_late(rolling, NULL), rolling->plan->request.to));
+}
+
+/* Measured: since 7.0 a primary replicates SET with a time to live as SET ... PXAT, an option that
+ * came with 6.2; an older replica drops the command without a word. */
+static void add_time_to_live_note(struct rolling *rolling)
+{
+    struct arena *arena = &rolling->plan->arena;
+    const struct plan_request *request = &rolling->plan->request;
+    for (size_t i = 0; i < rolling->shard_count; i++) {
+        const struct fact_node *old = rolling->shards[i].late[0];
+        if (!is_older(arena, old->product, old->version, "6.2") ||
+            is_older(arena, request->to_product, request->to_version, "7.0")) {
+            continue;
+        }
+        add_note(rolling,
+            arena_format(arena,
+                "SET with a time to live does not reach %s %s from %s: what is written so after "
+                "the switchover is missing on the way back",
+                old->product, old->version, request->to));
+        return;
+    }
 }
 
 static void add_rule_notes(struct rolling *rolling)
@@ -271,6 +300,7 @@ void rolling_add_words(struct rolling *rolling)
         add_redundancy_note(rolling, &rolling->shards[i]);
     }
     add_way_back_notes(rolling);
+    add_time_to_live_note(rolling);
     add_rule_notes(rolling);
     add_way_back(rolling);
     add_estimate(rolling);

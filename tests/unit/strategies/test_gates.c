@@ -164,7 +164,11 @@ static const struct gate_case cases[] = {
 
     {"redundancy_waits_for_the_only_replica", "redundancy", NULL,
         "{\"n4\": {\"is_link_up\": false}}", GATE_NOT_YET, "shard-1 of n1 has no healthy replica"},
-    {"redundancy_is_impossible_without_replicas", "redundancy", NULL,
+    {"redundancy_waits_in_a_run_for_replicas_to_come_over", "redundancy", NULL,
+        "{\"n4\": {\"primary_id\": \"id2\"}, \"*\": {\"views\": {\"id4\": {\"primary_id\": "
+        "\"id2\"}}}}",
+        GATE_NOT_YET, "shard-1 of n1 has no replica"},
+    {"redundancy_is_impossible_without_replicas", "redundancy", "{\"preflight\": true}",
         "{\"n4\": {\"primary_id\": \"id2\"}, \"*\": {\"views\": {\"id4\": {\"primary_id\": "
         "\"id2\"}}}}",
         GATE_NEVER, "shard-1 of n1 has no replica"},
@@ -180,7 +184,9 @@ static const struct gate_case cases[] = {
     {"redundancy_forgives_only_the_shard_in_repair", "redundancy", "{\"except\": [\"n4\"]}",
         "{\"n4\": {" DOWN "}, \"n5\": {\"is_link_up\": false}}", GATE_NOT_YET, "shard-2 of n2"},
 
-    {"min_replicas_refuses_what_cannot_remain", "min_replicas", NULL,
+    {"min_replicas_waits_in_a_run", "min_replicas", NULL, "{\"n4\": {\"min_replicas\": 1}}",
+        GATE_NOT_YET, "min-replicas-to-write of n4 is 1"},
+    {"min_replicas_refuses_what_cannot_remain", "min_replicas", "{\"preflight\": true}",
         "{\"n4\": {\"min_replicas\": 1}}", GATE_NEVER,
         "min-replicas-to-write of n4 is 1, shard-1 has 1 replica"},
     {"min_replicas_accepts_none_wanted", "min_replicas", NULL, NULL, GATE_YES, NULL},
