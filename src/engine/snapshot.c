@@ -54,6 +54,12 @@ static struct json *describe_scopes(const struct run_state *state)
     return scopes;
 }
 
+/* Local deadlines as wall time; 0: none. */
+static int64_t until_wall(int64_t deadline_ms, int64_t now_ms, int64_t wall_ms)
+{
+    return deadline_ms == 0 ? 0 : wall_ms + (deadline_ms - now_ms);
+}
+
 static struct json *describe_wait(
     const char *what, const struct run_answer *answer, int64_t since_wall_ms, int64_t until_wall_ms)
 {
@@ -70,11 +76,14 @@ static struct json *describe_wait(
  * health of the whole. */
 static struct json *describe_waiting(const struct run_state *state, int64_t now_ms, int64_t wall_ms)
 {
+    if (state->status == RUN_PAUSED || run_status_is_final(state->status)) {
+        return js_none(); /* it waits for the operator, and the question says so */
+    }
     for (size_t i = 0; i < state->step_count; i++) {
         const struct run_activity *live = &state->steps[i].live;
         if (live->blocked.state != GATE_YES && live->blocked.reason != NULL) {
             return describe_wait(state->steps[i].plan->summary, &live->blocked, live->since_wall_ms,
-                wall_ms + (live->deadline_ms - now_ms));
+                until_wall(live->deadline_ms, now_ms, wall_ms));
         }
     }
     for (size_t i = 0; i < state->step_count; i++) {
@@ -83,13 +92,13 @@ static struct json *describe_waiting(const struct run_state *state, int64_t now_
             struct run_answer answer = {
                 .reason = (char *)(uintptr_t) "it has not taken effect yet"};
             return describe_wait(state->steps[i].plan->summary, &answer, live->since_wall_ms,
-                wall_ms + (live->deadline_ms - now_ms));
+                until_wall(live->deadline_ms, now_ms, wall_ms));
         }
     }
     const struct run_health *health = &state->health;
     if (health->blocked.state != GATE_YES && health->blocked.reason != NULL) {
         return describe_wait("the cluster to be healthy", &health->blocked, health->since_wall_ms,
-            health->deadline_ms == 0 ? 0 : wall_ms + (health->deadline_ms - now_ms));
+            until_wall(health->deadline_ms, now_ms, wall_ms));
     }
     return js_none();
 }
