@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "drivers/package.h"
+#include "drivers/suite/suite.h"
 #include "drivers/topology.h"
 #include "engine/snapshot.h"
 #include "store/sqlite/store.h"
@@ -81,8 +82,8 @@ static struct err *add_target(
 {
     AUTO_ARENA arena = {0};
     struct inv_version version;
-    struct err *err =
-        target_find(request->inventory, request->cluster, request->target, &arena, &version);
+    struct err *err = target_find(
+        request->inventory, request->cluster->datastore, request->target, &arena, &version);
     if (err != NULL) {
         return err;
     }
@@ -154,6 +155,27 @@ static struct err *check(struct services *services, const struct cli_request *re
     };
     rolling_check(&rolling, arena, ret_answers, ret_count);
     return NULL;
+}
+
+static struct err *fetch_version(struct services *services, const struct cli_request *request,
+    const char *datastore, struct arena *arena, struct fact_artefact *ret_artefact)
+{
+    (void)services;
+    struct inv_version version;
+    struct err *err = target_find(request->inventory, datastore, request->target, arena, &version);
+    if (err != NULL) {
+        return err;
+    }
+    struct package *package = NULL;
+    const struct suite_places places = {NULL, NULL};
+    err = suite_open(&places, &package);
+    if (err == NULL) {
+        const struct call call = call_for(PREPARE_MS);
+        err = package_prepare(&call, package, &version, request->rules, request->progress,
+            request->progress_context, arena, ret_artefact);
+    }
+    package_close(package);
+    return err;
 }
 
 static void add_difference(
@@ -314,6 +336,7 @@ void services_init(struct services *ret_services)
         .read_facts = read_facts,
         .make_plan = make_plan,
         .check = check,
+        .fetch_version = fetch_version,
         .compare_plan = compare_plan,
         .start_run = start_run,
         .continue_run = continue_run,

@@ -14,29 +14,28 @@ static bool is_of(const char *longer, const char *shorter)
 }
 
 static struct err *complain(
-    const struct inv_datastore *datastore, const struct inv_cluster *cluster, const char *target)
+    const struct inventory *inventory, const struct inv_datastore *datastore, const char *target)
 {
     AUTO_BUF known = {0};
     for (size_t i = 0; datastore != NULL && i < datastore->version_count; i++) {
         buf_printf(&known, "%s%s", i == 0 ? "" : ", ", datastore->versions[i].name);
     }
     struct err *err = err_code(
-        err_new(ERR_INVALID, cluster->name, "the inventory knows no version \"%s\"", target),
+        err_new(ERR_INVALID, inventory->path, "the inventory knows no version \"%s\"", target),
         "unknown_version");
     if (known.size == 0) {
         return err_hint(err, "list the version under `datastores:` in the inventory");
     }
     return err_hint(err,
-        "known versions of %s: %s; another product is written out, as in "
-        "\"valkey/8.1\"",
+        "known versions of %s: %s; another product is written out, as in \"valkey/8.1\"",
         datastore->name, buf_text(&known));
 }
 
-struct err *target_find(const struct inventory *inventory, const struct inv_cluster *cluster,
-    const char *target, struct arena *arena, struct inv_version *ret_version)
+struct err *target_find(const struct inventory *inventory, const char *product, const char *target,
+    struct arena *arena, struct inv_version *ret_version)
 {
     struct version wanted;
-    struct err *err = version_parse(arena, cluster->datastore, target, &wanted);
+    struct err *err = version_parse(arena, product, target, &wanted);
     if (err != NULL) {
         return err_code(err, "unknown_version");
     }
@@ -55,7 +54,7 @@ struct err *target_find(const struct inventory *inventory, const struct inv_clus
         }
     }
     if (best == NULL) {
-        return complain(datastore, cluster, target);
+        return complain(inventory, datastore, target);
     }
     *ret_version = *best;
     if (strlen(wanted.text) > strlen(best->name)) {

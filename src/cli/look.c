@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/codec.h"
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/session.h"
@@ -214,7 +215,42 @@ static const struct command command_version_list = {
     .max_args = 1,
     .run = list_versions,
 };
-static const struct command *const version_children[] = {&command_version_list, NULL};
+static int fetch_version(struct session *session)
+{
+    int code = EXIT_DONE;
+    if (!session_load(session, &code)) {
+        return code;
+    }
+    const char *name = session->arguments.words[0];
+    if (inventory_find_datastore(&session->inventory, name) == NULL) {
+        return session_fail(session, datastore_unknown(session, name));
+    }
+    struct cli_request request = session_request(session, NULL, session->arguments.words[1]);
+    struct fact_artefact artefact = {0};
+    struct err *err = session->services->fetch_version(
+        session->services, &request, name, &session->arena, &artefact);
+    if (err != NULL) {
+        return session_fail(session, err);
+    }
+    AUTO_BUF text = {0};
+    buf_printf(&text, "%s\n", artefact.server);
+    session_print(session, buf_text(&text));
+    return session_end(session, EXIT_DONE, codec_write(&fact_artefact_codec, &artefact));
+}
+
+static const struct command command_version_fetch = {
+    .name = "fetch",
+    .words = "NAME VERSION",
+    .summary = "make a version's programs ready on this machine, ahead of a run",
+    .details =
+        "Prints the path of the server program. Nothing is fetched twice, and an upgrade to\n"
+        "a version that is ready needs no network.",
+    .min_args = 2,
+    .max_args = 2,
+    .run = fetch_version,
+};
+static const struct command *const version_children[] = {
+    &command_version_list, &command_version_fetch, NULL};
 static const struct command command_version = {
     .name = "version",
     .summary = "versions of a datastore",

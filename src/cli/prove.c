@@ -126,8 +126,8 @@ static struct err *verify(struct session *session, const char *file, struct json
     if (err != NULL) {
         return err;
     }
-    const char *cluster = js_get_text(report, "cluster");
-    const char *run = js_get_text(report, "run");
+    const char *cluster = js_get_text(js_get(report, "run"), "cluster");
+    const char *run = js_get_text(js_get(report, "run"), "id");
     struct source source = {0};
     const bool is_named =
         cluster != NULL && run != NULL && strchr(cluster, '/') == NULL && strchr(run, '/') == NULL;

@@ -57,6 +57,11 @@ struct services {
     struct err *(*check)(struct services *services, const struct cli_request *request,
         struct arena *arena, struct gate_answer **ret_answers, size_t *ret_count);
 
+    /* Makes the programs of `request->target` of a datastore ready on this machine, ahead of a run;
+     * `request->cluster` is not used. Owns: `arena`. */
+    struct err *(*fetch_version)(struct services *services, const struct cli_request *request,
+        const char *datastore, struct arena *arena, struct fact_artefact *ret_artefact);
+
     /* Compares a reviewed plan with the world: names each difference ("n4 role: replica, now
      * primary"). No differences: the plan may start. */
     struct err *(*compare_plan)(struct services *services, const struct cli_request *request,
