@@ -37,7 +37,7 @@ struct err *probe_control_send(const char *directory, const struct json *message
     return NULL;
 }
 
-struct err *control_open(const char *directory, int *ret_fd)
+struct err *probe_control_open(const char *directory, int *ret_fd)
 {
     AUTO_CLOSE folder_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     AUTO_CLOSE fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -55,7 +55,7 @@ struct err *control_open(const char *directory, int *ret_fd)
     return NULL;
 }
 
-struct json *control_next(int fd)
+struct json *probe_control_next(int fd)
 {
     char text[MESSAGE_SIZE_MAX];
     for (;;) {

@@ -17,9 +17,9 @@
 MUST_USE struct err *probe_control_send(const char *directory, const struct json *message);
 
 /* The probe's side. Errors: ERR_REFUSED "probe_control_bind". */
-MUST_USE struct err *control_open(const char *directory, int *ret_fd);
+MUST_USE struct err *probe_control_open(const char *directory, int *ret_fd);
 
 /* The next message that waits, or NULL; what is not JSON is dropped. Owns: the caller frees. */
-struct json *control_next(int fd);
+struct json *probe_control_next(int fd);
 
 #endif

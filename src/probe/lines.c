@@ -44,7 +44,7 @@ static bool read_more(struct lines *lines)
     return count > 0;
 }
 
-static bool cut_line(struct lines *lines, struct str *ret_text)
+static bool lines_cut(struct lines *lines, struct str *ret_text)
 {
     size_t looked = 0;
     for (;;) {
@@ -97,7 +97,7 @@ static const char *known_kind(const struct json *line)
 bool lines_next(struct lines *lines, const char **ret_kind, struct json **ret_line)
 {
     struct str text;
-    if (lines->is_broken || !cut_line(lines, &text)) {
+    if (lines->is_broken || !lines_cut(lines, &text)) {
         return false;
     }
     AUTO_JSON line = NULL;

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "probe/control.h"
@@ -176,7 +175,7 @@ static void take_mark(struct loop *loop, const struct json *content)
 static void take_messages(struct loop *loop)
 {
     struct json *next;
-    while ((next = control_next(loop->control_fd)) != NULL) {
+    while ((next = probe_control_next(loop->control_fd)) != NULL) {
         AUTO_JSON message = next;
         loop->alive_us = clock_now_us(); /* whatever it says, somebody is there */
         const struct json *mark = js_get(message, "mark");
@@ -333,13 +332,6 @@ static void read_back_all(struct loop *loop)
     for (size_t i = 0; i < loop->loader.previous.count; i++) {
         read_back(loop, &loop->loader.previous.keyspaces[i]);
     }
-}
-
-static int64_t process_cpu_us(void)
-{
-    struct timespec used;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
 }
 
 static void write_final(struct loop *loop, struct probe_final *ret_final)

@@ -109,20 +109,6 @@ static void decide_failed(struct ops *ops, struct op *op)
     }
 }
 
-/* Gives an acknowledged key its time to live, in a command of its own: since 7.0 a time inside SET is
- * replicated as PXAT, which a 6.0 replica drops without a word, and then the probe itself would
- * close the way back. Unanswered it matters little: the keys are removed at the end anyway. */
-static void set_ttl(struct ops *ops, const struct op *op)
-{
-    char ttl[24];
-    (void)snprintf(ttl, sizeof(ttl), "%" PRId64, ops->keys->ttl_us / 1000000);
-    key_write_name(&ops->key, ops->keys->incarnation, op->number);
-    buf_clear(&ops->command);
-    resp_append(&ops->command, "EXPIRE", buf_text(&ops->key), ttl, NULL);
-    link_send(links_get(ops->links, LANE_OPERATIONS, op->node),
-        (struct request){.owner = OWNER_NOBODY}, &ops->command);
-}
-
 static void decide_ok(struct ops *ops, struct op *op, int64_t now_us, bool is_wrong)
 {
     struct timeline_block *block = block_of(ops, op);
@@ -134,7 +120,6 @@ static void decide_ok(struct ops *ops, struct op *op, int64_t now_us, bool is_wr
     if (op->is_write) {
         ranges_add(&block->acked, op->number, op->number);
         ranges_add(&ops->keys->acked, op->number, op->number);
-        set_ttl(ops, op);
     }
 }
 
@@ -193,6 +178,28 @@ static void write_command(struct ops *ops, const struct op *op)
     }
 }
 
+static void send_command(struct ops *ops, struct link *link, struct request request, bool is_asking)
+{
+    if (is_asking) {
+        AUTO_BUF asking = {0};
+        resp_append(&asking, "ASKING", NULL);
+        link_send(link, (struct request){.owner = OWNER_NOBODY}, &asking);
+    }
+    link_send(link, request, &ops->command);
+}
+
+/* The time to live follows the SET in the same packet, as a command of its own: since 7.0 one
+ * inside the SET is replicated as PXAT, which a 6.0 replica drops without a word, and then the
+ * probe itself would close the way back. */
+static void send_ttl(struct ops *ops, struct link *link, bool is_asking)
+{
+    char ttl[24];
+    (void)snprintf(ttl, sizeof(ttl), "%" PRId64, ops->keys->ttl_us / 1000000);
+    buf_clear(&ops->command);
+    resp_append(&ops->command, "EXPIRE", buf_text(&ops->key), ttl, NULL);
+    send_command(ops, link, (struct request){.owner = OWNER_NOBODY}, is_asking);
+}
+
 /* Sends the operation to `node`; `is_asking` as an ASK redirection wants it. */
 static void send_attempt(struct ops *ops, uint64_t id, int node, bool is_asking)
 {
@@ -206,13 +213,11 @@ static void send_attempt(struct ops *ops, uint64_t id, int node, bool is_asking)
     } else {
         link = links_get(ops->links, LANE_OPERATIONS, node);
     }
-    if (is_asking) {
-        buf_clear(&ops->command);
-        resp_append(&ops->command, "ASKING", NULL);
-        link_send(link, (struct request){.owner = OWNER_NOBODY}, &ops->command);
-    }
     write_command(ops, op);
-    link_send(link, (struct request){OWNER_OPERATION, op->attempt, id}, &ops->command);
+    send_command(ops, link, (struct request){OWNER_OPERATION, op->attempt, id}, is_asking);
+    if (op->is_write) {
+        send_ttl(ops, link, is_asking);
+    }
 }
 
 static int route(struct ops *ops, const struct op *op)
@@ -241,7 +246,7 @@ static void choose_work(struct ops *ops, uint64_t id, struct op *op)
         random_below(&ops->random, one_in > FRESH_ONE_IN ? one_in : FRESH_ONE_IN) == 0;
 }
 
-static void begin(struct ops *ops, int64_t due_us)
+static void begin_op(struct ops *ops, int64_t due_us)
 {
     if (ops->next_id - ops->first_id == ops->capacity) {
         ops_grow(ops);
@@ -328,7 +333,7 @@ void ops_step(struct ops *ops, int64_t now_us)
             ops->base_us += late_us; /* the pause is cut out of the pace */
             continue;
         }
-        begin(ops, due_us);
+        begin_op(ops, due_us);
     }
 }
 

@@ -42,7 +42,7 @@ static void take_start(struct pasts *pasts, const struct probe_start *start)
     past->rate = start->rate;
 }
 
-static void take_block(struct past *past, const struct probe_block *block)
+static void past_take_block(struct past *past, const struct probe_block *block)
 {
     const int64_t age_us = clock_wall_us() - block->wall_ms * 1000;
     keyspace_note_time(&past->keys, clock_now_us() - age_us);
@@ -52,7 +52,7 @@ static void take_block(struct past *past, const struct probe_block *block)
     }
 }
 
-static void take_readback(struct pasts *pasts, const struct probe_readback *readback)
+static void past_take_readback(struct pasts *pasts, const struct probe_readback *readback)
 {
     struct past *past = find_past(pasts, readback->incarnation);
     for (size_t i = 0; i < readback->deleted_count; i++) {
@@ -61,7 +61,7 @@ static void take_readback(struct pasts *pasts, const struct probe_readback *read
 }
 
 /* Reads one line into the past; `*incarnation` is whose log this is, known from its first line. */
-static struct err *take_line(struct pasts *pasts, const char *kind, const struct json *line,
+static struct err *past_take_line(struct pasts *pasts, const char *kind, const struct json *line,
     const char *where, char **incarnation)
 {
     AUTO_ARENA arena = {0};
@@ -79,13 +79,13 @@ static struct err *take_line(struct pasts *pasts, const char *kind, const struct
         struct probe_block block = {0};
         err = codec_read(&probe_block_codec, line, &arena, where, &block);
         if (err == NULL) {
-            take_block(find_past(pasts, *incarnation), &block);
+            past_take_block(find_past(pasts, *incarnation), &block);
         }
     } else if (strcmp(kind, "readback") == 0) {
         struct probe_readback readback = {0};
         err = codec_read(&probe_readback_codec, line, &arena, where, &readback);
         if (err == NULL && readback.incarnation != NULL) {
-            take_readback(pasts, &readback);
+            past_take_readback(pasts, &readback);
         }
     } else if (strcmp(kind, "final") == 0) {
         find_past(pasts, *incarnation)->is_over = true;
@@ -105,7 +105,7 @@ static struct err *read_log(const char *path, struct pasts *pasts)
     struct json *line;
     const bool is_growing = lines_are_growing(&lines);
     while (err == NULL && !is_growing && lines_next(&lines, &kind, &line)) {
-        err = take_line(pasts, kind, line, path, &incarnation);
+        err = past_take_line(pasts, kind, line, path, &incarnation);
         js_free(line);
     }
     lines_close(&lines);

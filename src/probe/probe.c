@@ -14,7 +14,7 @@
 
 enum { RANDOM_NAME_SIZE = 13 };
 
-static struct err *invalid(const char *what)
+static struct err *config_invalid(const char *what)
 {
     return err_code(
         err_new(ERR_INVALID, "probe configuration", "%s", what), "probe_config_invalid");
@@ -49,26 +49,27 @@ static struct err *check_config(const struct probe_config *config)
     };
     for (size_t i = 0; i < ARRAY_COUNT(rules); i++) {
         if (rules[i].is_wrong) {
-            return invalid(rules[i].what);
+            return config_invalid(rules[i].what);
         }
     }
     return NULL;
 }
 
 /* "host:port" or "[address]:port". */
-static struct err *add_node(struct slots *slots, const char *text)
+static struct err *config_add_node(struct slots *slots, const char *text)
 {
     const char *colon = strrchr(text, ':');
     int64_t port;
     if (colon == NULL || colon == text || !str_to_int64(str_of(colon + 1), &port) || port < 1 ||
         port > UINT16_MAX) {
-        return invalid("\"nodes\" must be a list of host:port");
+        return config_invalid("\"nodes\" must be a list of host:port");
     }
     struct str host = {text, (size_t)(colon - text)};
     if (host.size > 2 && host.data[0] == '[' && host.data[host.size - 1] == ']') {
         host = (struct str){host.data + 1, host.size - 2};
     }
-    return slots_node(slots, host, port) < 0 ? invalid("\"nodes\" names more than 256") : NULL;
+    return slots_node(slots, host, port) < 0 ? config_invalid("\"nodes\" names more than 256")
+                                             : NULL;
 }
 
 static struct err *open_access(struct loop *loop, const struct probe_config *config)
@@ -99,7 +100,7 @@ static struct err *loop_open(struct loop *loop, const struct probe_config *confi
 {
     struct err *err = check_config(config);
     for (size_t i = 0; err == NULL && i < config->node_count; i++) {
-        err = add_node(&loop->slots, config->nodes[i]);
+        err = config_add_node(&loop->slots, config->nodes[i]);
     }
     if (err == NULL) {
         err = open_access(loop, config);
@@ -114,7 +115,7 @@ static struct err *loop_open(struct loop *loop, const struct probe_config *confi
     }
     err = record_open(config->directory, loop->incarnation, &loop->record);
     if (err == NULL) {
-        err = control_open(config->directory, &loop->control_fd);
+        err = probe_control_open(config->directory, &loop->control_fd);
     }
     return err;
 }

@@ -143,7 +143,7 @@ static int64_t give_up(struct readback *readback)
     return count;
 }
 
-static void write_figures(struct readback *readback)
+static void readback_record(struct readback *readback)
 {
     struct probe_readback *figures = &readback->figures;
     figures->wall_ms = clock_wall_us() / 1000;
@@ -183,7 +183,7 @@ void readback_step(struct readback *readback, int64_t now_us)
     case READBACK_CHECK:
         if (is_phase_over(readback, now_us)) {
             readback->figures.not_checked += give_up(readback);
-            write_figures(readback);
+            readback_record(readback);
             readback->phase = READBACK_SYNC;
             return;
         }
@@ -266,7 +266,8 @@ static void judge(
     name_bad_key(readback, item);
 }
 
-static void take_error(struct readback *readback, struct request request, const struct resp *value)
+static void readback_take_error(
+    struct readback *readback, struct request request, const struct resp *value)
 {
     struct readback_item *item = &readback->items[request.id];
     bool is_ask;
@@ -290,7 +291,7 @@ void readback_answered(struct readback *readback, const struct link *UNUSED(link
         return;
     }
     if (value->type == RESP_ERROR) {
-        take_error(readback, request, value);
+        readback_take_error(readback, request, value);
         return;
     }
     if (readback->phase == READBACK_CHECK) {

@@ -1,14 +1,15 @@
 #include "probe/record.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/sha256.h"
@@ -22,10 +23,9 @@ struct record {
     int64_t sequence;           /* of the last line; the loop's alone */
     pthread_t thread;
     pthread_mutex_t mutex;
-    pthread_cond_t is_ending_changed;
+    int ending_fd;           /* an eventfd: readable when the thread is to end */
     struct buf queued;       /* under the mutex */
     int64_t queued_sequence; /* under the mutex */
-    bool is_ending;          /* under the mutex */
     struct err *err;         /* the thread's until it has ended */
     atomic_llong synced;
     atomic_bool has_failed;
@@ -34,27 +34,18 @@ struct record {
 /* Waits for the next turn; true when it is the last. Takes what is queued. */
 static bool take_queued(struct record *record, struct buf *ret_bytes, int64_t *ret_sequence)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += SYNC_EVERY_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
+    struct pollfd ending = {.fd = record->ending_fd, .events = POLLIN};
+    const bool is_ending = poll(&ending, 1, SYNC_EVERY_MS) > 0;
     (void)pthread_mutex_lock(&record->mutex);
-    while (!record->is_ending &&
-           pthread_cond_timedwait(&record->is_ending_changed, &record->mutex, &until) == 0) {
-    }
     const struct buf taken = record->queued;
     record->queued = *ret_bytes;
     *ret_bytes = taken;
     *ret_sequence = record->queued_sequence;
-    const bool is_ending = record->is_ending;
     (void)pthread_mutex_unlock(&record->mutex);
     return is_ending;
 }
 
-static void *write_lines(void *context)
+static void *keep_writing(void *context)
 {
     struct record *record = context;
     AUTO_BUF bytes = {0};
@@ -79,21 +70,17 @@ static void *write_lines(void *context)
     return NULL;
 }
 
-static struct err *refuse(struct err *err, const char *path)
+static struct err *cannot_keep(struct err *err, const char *path)
 {
     err = err_code(err_wrap(err, path, "the probe cannot keep its log"), "probe_log_write");
     return err_hint(err, "free some space there, or choose another place with --state-dir");
 }
 
-static void start_thread(struct record *record)
+static void record_start_thread(struct record *record)
 {
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&record->is_ending_changed, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&record->mutex, NULL);
-    if (pthread_create(&record->thread, NULL, write_lines, record) != 0) {
+    record->ending_fd = eventfd(0, EFD_CLOEXEC);
+    if (record->ending_fd < 0 || pthread_create(&record->thread, NULL, keep_writing, record) != 0) {
         abort(); /* out of threads is out of memory: base/mem.h */
     }
 }
@@ -103,14 +90,14 @@ struct err *record_open(const char *directory, const char *incarnation, struct r
     AUTO_FREE char *path = mem_format("%s/%s.log", directory, incarnation);
     struct err *err = fs_make_dirs(directory, 0700);
     if (err != NULL) {
-        return refuse(err, path);
+        return cannot_keep(err, path);
     }
     AUTO_CLOSE fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return refuse(err_errno(ERR_REFUSED, NULL, "cannot create the file"), path);
+        return cannot_keep(err_errno(ERR_REFUSED, NULL, "cannot create the file"), path);
     }
     if (flock(fd, LOCK_EX) != 0) { /* waits for those who only look whether we live */
-        return refuse(err_errno(ERR_REFUSED, NULL, "cannot lock the file"), path);
+        return cannot_keep(err_errno(ERR_REFUSED, NULL, "cannot lock the file"), path);
     }
     struct record *record = mem_alloc(sizeof(*record));
     record->path = path;
@@ -118,7 +105,7 @@ struct err *record_open(const char *directory, const char *incarnation, struct r
     record->fd = fd;
     fd = -1;
     memset(record->hash, '0', SHA256_HEX_SIZE - 1);
-    start_thread(record);
+    record_start_thread(record);
     *ret_record = record;
     return NULL;
 }
@@ -159,14 +146,11 @@ struct err *record_close(struct record *record)
     if (record == NULL) {
         return NULL;
     }
-    (void)pthread_mutex_lock(&record->mutex);
-    record->is_ending = true;
-    (void)pthread_cond_signal(&record->is_ending_changed);
-    (void)pthread_mutex_unlock(&record->mutex);
+    (void)eventfd_write(record->ending_fd, 1);
     (void)pthread_join(record->thread, NULL);
-    (void)pthread_cond_destroy(&record->is_ending_changed);
     (void)pthread_mutex_destroy(&record->mutex);
-    struct err *err = record->err == NULL ? NULL : refuse(record->err, record->path);
+    struct err *err = record->err == NULL ? NULL : cannot_keep(record->err, record->path);
+    (void)close(record->ending_fd);
     (void)close(record->fd);
     buf_release(&record->queued);
     free(record->path);

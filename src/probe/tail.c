@@ -18,7 +18,7 @@ struct probe_tail {
 };
 
 /* The name of the newest log in a folder, or NULL. Owns: the caller frees. */
-static char *find_newest(const char *directory)
+static char *find_newest_log(const char *directory)
 {
     DIR *folder = opendir(directory);
     char *newest = NULL;
@@ -49,7 +49,8 @@ struct err *probe_tail_open(
     const char *directory, const char *incarnation, struct probe_tail **ret_tail)
 {
     const bool is_named = incarnation != NULL && incarnation[0] != '\0';
-    AUTO_FREE char *name = is_named ? mem_format("%s.log", incarnation) : find_newest(directory);
+    AUTO_FREE char *name =
+        is_named ? mem_format("%s.log", incarnation) : find_newest_log(directory);
     if (name == NULL) {
         return err_code(err_new(ERR_INVALID, directory, "there is no probe's log in the folder"),
             "probe_log_read");
@@ -74,7 +75,7 @@ void probe_tail_close(struct probe_tail *tail)
     }
 }
 
-static void take_block(struct probe_tail *tail, const struct probe_block *block)
+static void tail_take_block(struct probe_tail *tail, const struct probe_block *block)
 {
     struct probe_figures *figures = &tail->figures;
     figures->block_count++;
@@ -100,7 +101,7 @@ static void take_block(struct probe_tail *tail, const struct probe_block *block)
     figures->last_success_us = block->ok > 0 ? figures->last_block_us : figures->last_success_us;
 }
 
-static void take_readback(struct probe_figures *figures, const struct probe_readback *readback)
+static void tail_take_readback(struct probe_figures *figures, const struct probe_readback *readback)
 {
     figures->read_back += readback->acked;
     figures->checked += readback->checked;
@@ -109,7 +110,8 @@ static void take_readback(struct probe_figures *figures, const struct probe_read
     figures->not_checked += readback->not_checked;
 }
 
-static struct err *take_line(struct probe_tail *tail, const char *kind, const struct json *line)
+static struct err *tail_take_line(
+    struct probe_tail *tail, const char *kind, const struct json *line)
 {
     AUTO_ARENA arena = {0};
     struct err *err = NULL;
@@ -123,12 +125,12 @@ static struct err *take_line(struct probe_tail *tail, const char *kind, const st
         struct probe_block block = {0};
         err = codec_read(&probe_block_codec, line, &arena, "probe log", &block);
         if (err == NULL) {
-            take_block(tail, &block);
+            tail_take_block(tail, &block);
         }
     } else if (strcmp(kind, "readback") == 0) {
         struct probe_readback readback = {0};
         err = codec_read(&probe_readback_codec, line, &arena, "probe log", &readback);
-        take_readback(&tail->figures, &readback);
+        tail_take_readback(&tail->figures, &readback);
     } else if (strcmp(kind, "final") == 0) {
         tail->figures.is_final = true;
     }
@@ -140,7 +142,7 @@ const struct probe_figures *probe_tail_read(struct probe_tail *tail)
     const char *kind;
     struct json *line;
     while (!tail->figures.is_broken && lines_next(&tail->lines, &kind, &line)) {
-        AUTO_ERR err = take_line(tail, kind, line);
+        AUTO_ERR err = tail_take_line(tail, kind, line);
         tail->figures.is_broken = err != NULL;
         js_free(line);
     }

@@ -30,7 +30,7 @@ void timeline_release(struct timeline *timeline)
     timeline->count = 0;
 }
 
-static int64_t process_cpu_us(void)
+int64_t process_cpu_us(void)
 {
     struct timespec used;
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
@@ -47,7 +47,7 @@ static void charge_cpu(struct timeline *timeline)
     timeline->cpu_us = cpu_us;
 }
 
-static void grow(struct timeline *timeline)
+static void timeline_grow(struct timeline *timeline)
 {
     const size_t capacity = timeline->capacity == 0 ? 32 : timeline->capacity * 2;
     struct timeline_block **open = mem_alloc_array(capacity, sizeof(*open));
@@ -66,7 +66,7 @@ static void push_block(struct timeline *timeline)
         charge_cpu(timeline);
     }
     if (timeline->count == timeline->capacity) {
-        grow(timeline);
+        timeline_grow(timeline);
     }
     struct timeline_block *block = mem_alloc(sizeof(*block));
     block->sums.index = timeline->first_index + (int64_t)timeline->count;

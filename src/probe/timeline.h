@@ -60,4 +60,7 @@ int64_t timeline_block_end_us(const struct timeline *timeline, int64_t us);
  * without any. */
 int64_t latency_quantile(const int64_t counts[PROBE_BUCKET_COUNT], int per_mille);
 
+/* Processor time of this process, all threads. */
+int64_t process_cpu_us(void);
+
 #endif

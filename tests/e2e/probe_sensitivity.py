@@ -16,6 +16,7 @@ from cluster import HOST, Cluster
 
 RATE = 500
 SECONDS = 5
+TTL_S = 600
 CLUSTER = None  # set once by main(): every case uses it, and leaves it as it was
 
 
@@ -25,7 +26,7 @@ class Probe:
     def __init__(self, directory, rate=RATE, seconds=SECONDS):
         self.directory = Path(directory) / "probe"
         config = {"run": "none", "cluster": "e2e", "mode": "write", "rate": rate,
-                  "keys_max": 1000000, "ttl_s": 600, "linger_s": 60, "seconds": seconds,
+                  "keys_max": 1000000, "ttl_s": TTL_S, "linger_s": 60, "seconds": seconds,
                   "nodes": [f"{HOST}:{node.port}" for node in CLUSTER.nodes],
                   "directory": str(self.directory), "incarnation": "e2e"}
         self.process = subprocess.Popen([os.environ["UPSHIFT"], "internal-probe"],
@@ -100,6 +101,7 @@ def one_deleted_key_is_the_one_missing(directory):
     with Probe(directory) as probe:
         time.sleep(SECONDS - 1)
         key = some_key(primaries()[0])
+        assert 0 < CLUSTER.call(primaries()[0], "TTL", key) <= TTL_S
         assert CLUSTER.call(primaries()[0], "DEL", key) == 1
         final = probe.wait()
         readback = probe.lines("readback")[-1]

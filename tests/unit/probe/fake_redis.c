@@ -33,6 +33,7 @@ struct client {
 struct entry {
     char key[KEY_SIZE];
     char *value; /* NULL: empty or deleted */
+    bool has_ttl;
 };
 
 struct fake_redis {
@@ -75,6 +76,7 @@ static void store_value(struct fake_redis *fake, struct entry *entry, char *valu
     fake->key_count += (value != NULL ? 1 : 0) - (entry->value != NULL ? 1 : 0);
     free(entry->value);
     entry->value = value;
+    entry->has_ttl = false;
 }
 
 static bool is_fault(const struct fake_redis *fake, enum fake_fault fault, int count)
@@ -167,6 +169,10 @@ static void answer_key_command(
         buf_append_text(&client->out, "-CLUSTERDOWN The cluster is down\r\n");
     } else if (str_is(args[0].text, "SET")) {
         answer_set(fake, client, args);
+    } else if (str_is(args[0].text, "EXPIRE")) {
+        struct entry *entry = find_entry(fake, args[1].text);
+        entry->has_ttl = entry->value != NULL;
+        buf_printf(&client->out, ":%d\r\n", entry->has_ttl ? 1 : 0);
     } else if (str_is(args[0].text, "GET")) {
         answer_get(fake, client, args);
     } else {
@@ -196,6 +202,8 @@ static void answer(struct fake_redis *fake, struct client *client, const struct 
     } else if (str_is(name, "ASKING")) {
         client->is_asking = true;
         buf_append_text(&client->out, "+OK\r\n");
+    } else if (str_is(name, "SET") && command->count != 3) {
+        buf_append_text(&client->out, "-ERR syntax error\r\n"); /* as PXAT at a 6.0 replica */
     } else {
         answer_key_command(fake, client, args);
     }
@@ -343,6 +351,17 @@ int fake_redis_key_count(struct fake_redis *fake)
 {
     (void)pthread_mutex_lock(&fake->mutex);
     const int count = fake->key_count;
+    (void)pthread_mutex_unlock(&fake->mutex);
+    return count;
+}
+
+int fake_redis_endless_key_count(struct fake_redis *fake)
+{
+    int count = 0;
+    (void)pthread_mutex_lock(&fake->mutex);
+    for (size_t i = 0; i < STORE_SIZE; i++) {
+        count += fake->store[i].value != NULL && !fake->store[i].has_ttl ? 1 : 0;
+    }
     (void)pthread_mutex_unlock(&fake->mutex);
     return count;
 }

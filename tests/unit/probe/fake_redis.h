@@ -2,7 +2,7 @@
  * tests/unit/probe/fake_redis.h - a server that misbehaves once, on demand.
  *
  * Two nodes of a cluster with one store, served by one thread: node 0 owns every slot. It knows
- * AUTH, ASKING, CLUSTER SLOTS, SET, GET and DEL.
+ * AUTH, ASKING, CLUSTER SLOTS, SET without options, EXPIRE, GET and DEL.
  */
 #ifndef UPSHIFT_TESTS_FAKE_REDIS_H
 #define UPSHIFT_TESTS_FAKE_REDIS_H
@@ -36,6 +36,7 @@ void fake_redis_set_fault(struct fake_redis *fake, enum fake_fault fault, int at
 
 int fake_redis_port(const struct fake_redis *fake, int node);
 int fake_redis_key_count(struct fake_redis *fake);
+int fake_redis_endless_key_count(struct fake_redis *fake); /* of them, without a time to live */
 const char *fake_redis_fault_key(const struct fake_redis *fake); /* whose SET met the fault */
 
 /* Answers errors from now on, or works again. */

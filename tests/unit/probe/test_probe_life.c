@@ -170,6 +170,7 @@ static void a_killed_probes_keys_are_read_back_by_the_next(void **state)
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     const int left_count = fake_redis_key_count(test->fake);
     assert_true(left_count > 50);
+    assert_int_equal(fake_redis_endless_key_count(test->fake), 0);
     struct probe_sums first;
     probe_case_read(test, "one", &first);
     assert_false(first.has_final);
