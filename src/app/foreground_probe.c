@@ -11,7 +11,7 @@
 
 static atomic_bool is_stopped; /* set by the signal handler, which has no other way to speak */
 
-static void on_signal(int UNUSED(number))
+static void on_stop_signal(int UNUSED(number))
 {
     atomic_store(&is_stopped, true);
 }
@@ -43,7 +43,7 @@ static void on_progress(void *context, const struct probe_progress *progress)
 
 static void catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_stop_signal, .sa_flags = (int)SA_RESETHAND};
     (void)sigaction(SIGINT, &action, NULL); /* a second Ctrl-C ends at once */
     (void)sigaction(SIGTERM, &action, NULL);
 }

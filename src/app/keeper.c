@@ -194,7 +194,7 @@ static void replace_probe(struct keeper *keeper)
 }
 
 /* Locked. */
-static void look(struct keeper *keeper)
+static void watch_probe(struct keeper *keeper)
 {
     const int64_t now_ms = clock_now_us() / 1000;
     if (now_ms - keeper->alive_sent_ms >= ALIVE_MS) {
@@ -229,20 +229,16 @@ static void *keep(void *context)
             break;
         }
         if (!keeper->is_off) {
-            look(keeper);
+            watch_probe(keeper);
         }
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += LOOK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
+        const struct timespec until = clock_deadline(LOOK_MS);
         (void)pthread_cond_timedwait(&keeper->woken, &keeper->lock, &until);
     }
     (void)pthread_mutex_unlock(&keeper->lock);
     return NULL;
 }
 
-static struct err *start_thread(struct keeper *keeper)
+static struct err *start_keeping(struct keeper *keeper)
 {
     sigset_t all, before;
     (void)sigfillset(&all);
@@ -260,7 +256,11 @@ struct err *keeper_open(const struct keeper_config *config, const struct keeper_
     keeper->directory = mem_strdup(config->directory);
     keeper->is_off = text_equal(config->policy->probe_mode, "off");
     (void)pthread_mutex_init(&keeper->lock, NULL);
-    (void)pthread_cond_init(&keeper->woken, NULL);
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&keeper->woken, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
     struct err *err = NULL;
     if (!keeper->is_off) {
         write_config(keeper, config);
@@ -270,7 +270,7 @@ struct err *keeper_open(const struct keeper_config *config, const struct keeper_
         err = start_and_find(keeper);
     }
     if (err == NULL) {
-        err = start_thread(keeper);
+        err = start_keeping(keeper);
     }
     if (err != NULL) {
         keeper_close(keeper);

@@ -90,7 +90,7 @@ static void send_snapshot(struct server *server, struct client *client)
     }
 }
 
-static void refuse(struct client *client, int exit_code, const char *text)
+static void refuse_client(struct client *client, int exit_code, const char *text)
 {
     AUTO_ERR err = err_new(ERR_REFUSED, NULL, "%s", text);
     AUTO_JSON answer = js_object();
@@ -120,7 +120,7 @@ static void on_request(struct server *server, struct client *client, const struc
         server->hooks.on_command(
             server->hooks.context, (enum run_command)command, client->who, client->id);
     } else {
-        refuse(client, 2, "the controller does not know that command");
+        refuse_client(client, 2, "the controller does not know that command");
     }
 }
 
@@ -129,7 +129,7 @@ static void on_line(struct server *server, struct client *client, const char *li
     AUTO_JSON request = NULL;
     AUTO_ERR err = js_parse(line, size, "the request", &request);
     if (err != NULL || !js_is(request, JS_OBJECT)) {
-        refuse(client, 2, "the request is not a JSON object on one line");
+        refuse_client(client, 2, "the request is not a JSON object on one line");
         client->is_done = true;
         return;
     }
@@ -268,7 +268,7 @@ static void serve_once(struct server *server, const struct pollfd *polled, size_
     drop_done_clients(server);
 }
 
-static void *serve(void *context)
+static void *serve_clients(void *context)
 {
     struct server *server = context;
     (void)pthread_mutex_lock(&server->lock);
@@ -307,12 +307,12 @@ static struct err *listen_in(struct server *server)
     return NULL;
 }
 
-static struct err *start_thread(struct server *server)
+static struct err *start_serving(struct server *server)
 {
     sigset_t all, before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int failed = pthread_create(&server->thread, NULL, serve, server);
+    const int failed = pthread_create(&server->thread, NULL, serve_clients, server);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed == 0 ? NULL : err_new(ERR_INTERNAL, server->directory, "cannot start a thread");
 }
@@ -345,7 +345,7 @@ struct err *server_open(
     (void)pthread_mutex_init(&server->lock, NULL);
     struct err *err = listen_in(server);
     if (err == NULL) {
-        err = start_thread(server);
+        err = start_serving(server);
     }
     if (err != NULL) {
         free_server(server);
@@ -421,7 +421,7 @@ void server_reply(
         if (client->id == reply_id && is_ok) {
             answer_with_snapshot(server, client, text);
         } else if (client->id == reply_id) {
-            refuse(client, exit_code, text);
+            refuse_client(client, exit_code, text);
         }
     }
     (void)pthread_mutex_unlock(&server->lock);

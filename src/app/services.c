@@ -31,13 +31,13 @@ enum {
     INVENTORY_SIZE_MAX = 1 << 20,
 };
 
-static struct call call_for(int64_t limit_ms)
+static struct call call_within(int64_t limit_ms)
 {
     struct clock *clock = clock_system();
     return (struct call){.clock = clock, .deadline_ms = clock_now_ms(clock) + limit_ms};
 }
 
-static struct err *read_facts(
+static struct err *services_read_facts(
     struct services *services, const struct cli_request *request, struct facts *ret_facts)
 {
     (void)services;
@@ -46,7 +46,7 @@ static struct err *read_facts(
     if (err != NULL) {
         return err;
     }
-    const struct call call = call_for(FACTS_MS);
+    const struct call call = call_within(FACTS_MS);
     err = topology_read(&call, world.topology, ret_facts);
     world_close(&world);
     return err;
@@ -67,7 +67,7 @@ static struct err *dry_start_all(
         }
         struct fact_dry_start *slot = arena_push(
             &facts->arena, &facts->dry_starts, &facts->dry_start_count, sizeof(*facts->dry_starts));
-        const struct call call = call_for(DRY_START_MS);
+        const struct call call = call_within(DRY_START_MS);
         struct err *err =
             topology_dry_start(&call, world->topology, inv, artefact->server, &facts->arena, slot);
         if (err != NULL) {
@@ -89,7 +89,7 @@ static struct err *add_target(
     }
     struct fact_artefact *artefact = arena_push(
         &facts->arena, &facts->artefacts, &facts->artefact_count, sizeof(*facts->artefacts));
-    const struct call call = call_for(PREPARE_MS);
+    const struct call call = call_within(PREPARE_MS);
     err = package_prepare(&call, world->package, &version, request->rules, request->progress,
         request->progress_context, &facts->arena, artefact);
     if (err != NULL) {
@@ -109,7 +109,7 @@ static struct err *gather(const struct cli_request *request, struct facts *facts
     if (err != NULL) {
         return err;
     }
-    const struct call call = call_for(FACTS_MS);
+    const struct call call = call_within(FACTS_MS);
     err = topology_read(&call, world.topology, facts);
     if (err == NULL && request->target != NULL) {
         err = add_target(&world, request, facts);
@@ -157,8 +157,9 @@ static struct err *check(struct services *services, const struct cli_request *re
     return NULL;
 }
 
-static struct err *fetch_version(struct services *services, const struct cli_request *request,
-    const char *datastore, struct arena *arena, struct fact_artefact *ret_artefact)
+static struct err *services_fetch_version(struct services *services,
+    const struct cli_request *request, const char *datastore, struct arena *arena,
+    struct fact_artefact *ret_artefact)
 {
     (void)services;
     struct inv_version version;
@@ -170,7 +171,7 @@ static struct err *fetch_version(struct services *services, const struct cli_req
     const struct suite_places places = {NULL, NULL};
     err = suite_open(&places, &package);
     if (err == NULL) {
-        const struct call call = call_for(PREPARE_MS);
+        const struct call call = call_within(PREPARE_MS);
         err = package_prepare(&call, package, &version, request->rules, request->progress,
             request->progress_context, arena, ret_artefact);
     }
@@ -189,7 +190,7 @@ static struct err *compare_plan(struct services *services, const struct cli_requ
     const struct plan *plan, struct arena *arena, const char ***ret_differences, size_t *ret_count)
 {
     AUTO_FACTS facts = {0};
-    struct err *err = read_facts(services, request, &facts);
+    struct err *err = services_read_facts(services, request, &facts);
     if (err != NULL) {
         return err;
     }
@@ -333,10 +334,10 @@ static struct err *list_journals(
 void services_init(struct services *ret_services)
 {
     *ret_services = (struct services){
-        .read_facts = read_facts,
+        .read_facts = services_read_facts,
         .make_plan = make_plan,
         .check = check,
-        .fetch_version = fetch_version,
+        .fetch_version = services_fetch_version,
         .compare_plan = compare_plan,
         .start_run = start_run,
         .continue_run = continue_run,

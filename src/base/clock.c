@@ -52,6 +52,12 @@ struct clock *clock_system(void)
     return &clock;
 }
 
+struct timespec clock_deadline(int64_t after_ms)
+{
+    const int64_t us = read_us(CLOCK_MONOTONIC) + after_ms * 1000;
+    return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+}
+
 const char *clock_format_wall(int64_t wall_ms, char ret_text[CLOCK_TEXT_SIZE])
 {
     const time_t seconds = (time_t)(wall_ms / 1000);

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/attr.h"
 
@@ -48,6 +49,9 @@ int64_t clock_now_us(void);
 
 /* CLOCK_REALTIME in microseconds. */
 int64_t clock_wall_us(void);
+
+/* The time `after_ms` from now for pthread_cond_timedwait() on CLOCK_MONOTONIC. */
+struct timespec clock_deadline(int64_t after_ms);
 
 enum { CLOCK_TEXT_SIZE = 32 };
 

@@ -55,7 +55,7 @@ struct err *control_connect(
     return NULL;
 }
 
-static struct err *wait_readable(const struct call *call, int fd)
+static struct err *wait_for_answer(const struct call *call, int fd)
 {
     struct pollfd waited = {.fd = fd, .events = POLLIN};
     const int64_t left_ms = call_left_ms(call);
@@ -86,7 +86,7 @@ static struct err *read_line(const struct call *call, struct control *control, c
         if (control->input.size > LINE_SIZE_MAX) {
             return err_new(ERR_INVALID, NULL, "the controller sent a line without end");
         }
-        struct err *err = wait_readable(call, control->fd);
+        struct err *err = wait_for_answer(call, control->fd);
         if (err != NULL) {
             return err;
         }

@@ -137,7 +137,7 @@ static bool is_proved(const struct run_state *state, const struct json *probe)
 }
 
 /* The probe's last word is the run's last record but one; the state follows in the same commit. */
-static void on_probe_end(struct turn *turn)
+static void on_probe_ended(struct turn *turn)
 {
     struct run_state *state = turn->state;
     if (!state->is_finishing) {
@@ -237,7 +237,7 @@ static void on_result(struct turn *turn)
     }
 }
 
-static void on_probe_gap(struct turn *turn)
+static void on_gap_seen(struct turn *turn)
 {
     turn_emit(turn, JOURNAL_PROBE_GAP, NULL,
         turn->event->body == NULL ? js_object() : js_ref(turn->event->body));
@@ -252,8 +252,8 @@ static void (*const handlers[])(struct turn *) = {
     [EVENT_TICK] = on_tick,
     [EVENT_RESULT] = on_result,
     [EVENT_OPERATOR] = on_operator,
-    [EVENT_PROBE] = on_probe_end,
-    [EVENT_PROBE_GAP] = on_probe_gap,
+    [EVENT_PROBE] = on_probe_ended,
+    [EVENT_PROBE_GAP] = on_gap_seen,
 };
 
 static void advance_running(struct turn *turn)

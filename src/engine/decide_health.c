@@ -67,7 +67,7 @@ static struct json *all_reasons(const struct run_result *result)
     return reasons;
 }
 
-static void refuse(struct turn *turn, const struct run_result *result, const char *remedy)
+static void refuse_start(struct turn *turn, const struct run_result *result, const char *remedy)
 {
     /* The reasons travel in the state until the probe has ended. */
     struct json *body = js_object();
@@ -98,7 +98,7 @@ static void wait_for_green(struct turn *turn, const struct run_result *result)
     }
     health->deadline_ms = 0;
     if (turn->state->status == RUN_PLANNED) {
-        refuse(turn, result, worst->remedy);
+        refuse_start(turn, result, worst->remedy);
     } else {
         turn_ask(turn, all_reasons(result), worst->remedy);
     }

@@ -63,7 +63,7 @@ static struct json *describe_node(const struct fact_node *node)
     return object;
 }
 
-static struct err *read_facts(struct job *job)
+static struct err *see_facts(struct job *job)
 {
     const struct executor *executor = job->executor;
     struct err *err = executor->read_facts(&job->call, executor->facts_context, &job->facts);
@@ -103,7 +103,7 @@ static struct gate_answer evaluate(struct job *job, const struct plan_gate *gate
 }
 
 /* Texts of an answer may point into the facts, which go before the result does. */
-static void keep(struct arena *arena, struct gate_answer *answer)
+static void keep_texts(struct arena *arena, struct gate_answer *answer)
 {
     answer->gate = answer->gate == NULL ? NULL : arena_strdup(arena, answer->gate);
     answer->reason = answer->reason == NULL ? NULL : arena_strdup(arena, answer->reason);
@@ -119,7 +119,7 @@ static void add_answers(struct job *job, const struct plan_gate *gates, size_t c
         if (answer.state == GATE_YES) {
             continue;
         }
-        keep(&result->arena, &answer);
+        keep_texts(&result->arena, &answer);
         struct gate_answer *slot = arena_push(
             &result->arena, &result->answers, &result->answer_count, sizeof(*result->answers));
         while (slot > result->answers && slot[-1].state < answer.state) {
@@ -130,11 +130,11 @@ static void add_answers(struct job *job, const struct plan_gate *gates, size_t c
     }
 }
 
-static struct err *look(struct job *job)
+static struct err *do_look(struct job *job)
 {
     struct run_result *result = job->result;
     const struct plan_step *plan = job->task->plan;
-    struct err *err = read_facts(job);
+    struct err *err = see_facts(job);
     if (err != NULL) {
         return err;
     }
@@ -157,12 +157,12 @@ static struct err *look(struct job *job)
     return job->ops->capture(&job->call, &bound, &result->before);
 }
 
-static struct err *apply(struct job *job)
+static struct err *do_apply(struct job *job)
 {
     struct run_result *result = job->result;
     const struct plan_step *plan = job->task->plan;
     if (plan->gate_count > 0 || plan->assumption_count > 0) {
-        struct err *err = read_facts(job);
+        struct err *err = see_facts(job);
         if (err != NULL) {
             return err;
         }
@@ -181,14 +181,14 @@ static struct err *apply(struct job *job)
     return job->ops->apply(&job->call, &bound, &before);
 }
 
-static struct err *verify(struct job *job)
+static struct err *do_verify(struct job *job)
 {
     const struct bound bound = {job->task->args};
     const struct before before = {job->task->before};
     return job->ops->verify(&job->call, &bound, &before, &job->result->seen);
 }
 
-static struct err *undo(struct job *job)
+static struct err *do_undo(struct job *job)
 {
     if (job->ops->undo == NULL) {
         return err_new(ERR_INTERNAL, NULL, "%s is a temporary change without a way to take it back",
@@ -199,11 +199,11 @@ static struct err *undo(struct job *job)
     return job->ops->undo(&job->call, &bound, &before, &job->result->seen);
 }
 
-static struct err *health(struct job *job)
+static struct err *do_health(struct job *job)
 {
     struct run_result *result = job->result;
     result->during = (struct gate_answer){.state = GATE_YES};
-    struct err *err = read_facts(job);
+    struct err *err = see_facts(job);
     if (err != NULL) {
         AUTO_FREE char *text = err_text(err);
         struct gate_answer *slot = arena_push(
@@ -218,7 +218,7 @@ static struct err *health(struct job *job)
     for (size_t i = 0; i < job->task->during_count; i++) {
         struct gate_answer answer = evaluate(job, &job->task->during[i]);
         if (answer.state > result->during.state) {
-            keep(&result->arena, &answer);
+            keep_texts(&result->arena, &answer);
             result->during = answer;
         }
     }
@@ -228,11 +228,11 @@ static struct err *health(struct job *job)
 struct run_result *executor_do(const struct executor *executor, const struct run_task *task)
 {
     static struct err *(*const works[])(struct job *) = {
-        [RUN_TASK_LOOK] = look,
-        [RUN_TASK_APPLY] = apply,
-        [RUN_TASK_VERIFY] = verify,
-        [RUN_TASK_UNDO] = undo,
-        [RUN_TASK_HEALTH] = health,
+        [RUN_TASK_LOOK] = do_look,
+        [RUN_TASK_APPLY] = do_apply,
+        [RUN_TASK_VERIFY] = do_verify,
+        [RUN_TASK_UNDO] = do_undo,
+        [RUN_TASK_HEALTH] = do_health,
     };
     struct job job = {
         .executor = executor,

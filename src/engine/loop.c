@@ -29,7 +29,7 @@ static struct err *commit(struct engine *engine, struct commands *commands)
         run_status_names[state->status], run_status_is_final(state->status));
 }
 
-static void carry_out(struct engine *engine, const struct command *command)
+static void loop_carry_out(struct engine *engine, const struct command *command)
 {
     const struct engine_io *io = engine->io;
     switch (command->kind) {
@@ -66,7 +66,7 @@ static struct err *handle(struct engine *engine, const struct event *event, int6
                 io->observer_context, engine->state, commands.records, commands.record_count);
         }
         for (size_t i = 0; i < commands.count; i++) {
-            carry_out(engine, &commands.list[i]);
+            loop_carry_out(engine, &commands.list[i]);
         }
         io->observer->on_change(io->observer_context, engine->state);
     }

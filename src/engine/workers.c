@@ -56,7 +56,7 @@ void workers_post(struct workers *workers, const struct event *event)
     (void)pthread_mutex_unlock(&workers->lock);
 }
 
-static void submit(void *context, const struct run_task *task)
+static void queue_task(void *context, const struct run_task *task)
 {
     struct workers *workers = context;
     struct queued_task *queued = mem_alloc(sizeof(*queued));
@@ -68,7 +68,7 @@ static void submit(void *context, const struct run_task *task)
     (void)pthread_mutex_unlock(&workers->lock);
 }
 
-const struct exec_ops workers_exec_ops = {.submit = submit};
+const struct exec_ops workers_exec_ops = {.submit = queue_task};
 
 /* The next task, or NULL when the pool is closing. */
 static struct queued_task *take_task(struct workers *workers)
@@ -186,11 +186,7 @@ static int64_t wait_length_ms(const struct workers *workers, int64_t until_ms)
 
 static void wait_for_event(struct workers *workers, int64_t length_ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    const int64_t ns = until.tv_nsec + length_ms % 1000 * 1000000;
-    until.tv_sec += length_ms / 1000 + ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
+    const struct timespec until = clock_deadline(length_ms);
     (void)pthread_cond_timedwait(&workers->has_event, &workers->lock, &until);
 }
 
