@@ -104,12 +104,18 @@ static void wait_for_green(struct turn *turn, const struct run_result *result)
     }
 }
 
-static void on_preflight(struct turn *turn)
+/* Versions and roles as the servers gave them just now: for the report, never for a decision. */
+static void mark_versions(struct turn *turn)
 {
     struct json *body = js_object();
     js_put_text(body, "what", "versions");
     js_put(body, "nodes", turn->state->nodes == NULL ? js_array() : js_ref(turn->state->nodes));
     turn_emit(turn, JOURNAL_MARK, NULL, body);
+}
+
+static void on_preflight(struct turn *turn)
+{
+    mark_versions(turn);
     turn_move(turn, RUN_EVENT_PREFLIGHT_GREEN);
 }
 
@@ -255,6 +261,7 @@ void health_advance_phases(struct turn *turn)
     }
     if (run_phase_is_finalize(state, phase) && !state->is_finalizing) {
         if (steps_close_scopes(turn, PLAN_SCOPE_RUN)) {
+            mark_versions(turn);
             turn_move(turn, RUN_EVENT_SOAK);
         }
         return;
