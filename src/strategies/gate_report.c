@@ -13,6 +13,7 @@ enum {
     NAMES_MAX = 12,          /* more are counted */
 };
 
+PRINTF_LIKE(3, 0)
 static void push_problem(struct gate_report *report, const struct gate_problem *problem,
     const char *format, va_list values)
 {
