@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@
 enum {
     WORKER_COUNT = 4,
     REQUEST_SIZE_MAX = 64 << 20, /* a plan for thousands of nodes */
+    SIGNAL_LOOK_NS = 50000000,   /* how long the end waits for the signal thread */
 };
 
 struct controller {
@@ -48,6 +50,7 @@ struct controller {
     struct log log;
     int log_fd;
     bool is_resumed;
+    atomic_bool is_over; /* the engine has ended */
 };
 
 /* --- what the engine tells --- */
@@ -142,16 +145,17 @@ static struct err *read_facts(const struct call *call, void *context, struct fac
 static void *wait_for_signals(void *context)
 {
     struct controller *controller = context;
+    const struct timespec patience = {.tv_nsec = SIGNAL_LOOK_NS};
     sigset_t awaited;
     (void)sigemptyset(&awaited);
     (void)sigaddset(&awaited, SIGTERM);
     (void)sigaddset(&awaited, SIGINT);
-    for (;;) {
-        int number = 0;
-        if (sigwait(&awaited, &number) == 0) {
+    while (!atomic_load(&controller->is_over)) {
+        const int number = sigtimedwait(&awaited, NULL, &patience);
+        if (number > 0) {
             const struct event event = {.kind = EVENT_OPERATOR,
                 .command = RUN_COMMAND_PAUSE,
-                .who = strsignal(number),
+                .who = number == SIGTERM ? "SIGTERM" : "SIGINT",
                 .is_ending = true};
             workers_post(controller->workers, &event);
         }
@@ -405,9 +409,7 @@ static struct err *read_request(struct json **ret_request)
 static int serve(struct controller *controller)
 {
     pthread_t signals;
-    if (pthread_create(&signals, NULL, wait_for_signals, controller) == 0) {
-        (void)pthread_detach(signals);
-    }
+    const bool has_signals = pthread_create(&signals, NULL, wait_for_signals, controller) == 0;
     int exit_code = 1;
     AUTO_ERR err = run_to_the_end(controller, &exit_code);
     if (err != NULL) {
@@ -415,6 +417,10 @@ static int serve(struct controller *controller)
         AUTO_FREE char *text = err_text(err);
         log_event(&controller->log, LOG_ERROR, "journal_failed", "error", text, NULL);
         _exit(7);
+    }
+    atomic_store(&controller->is_over, true);
+    if (has_signals) {
+        (void)pthread_join(signals, NULL);
     }
     report_file_write(
         controller->journal, controller->directory, controller->run.state.id, &controller->log);
@@ -434,7 +440,7 @@ int controller_main(const struct controller_tables *tables)
     }
     say_ready(controller, err);
     const int status = err == NULL ? serve(controller) : 1;
-    /* The signal thread may still look at it: the process ends with it instead of freeing it. */
     close_all(controller);
+    free(controller);
     return status;
 }

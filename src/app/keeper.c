@@ -1,5 +1,6 @@
 #include "app/keeper.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -87,22 +88,72 @@ static struct err *start_probe(struct keeper *keeper)
     return child_start(&child);
 }
 
-/* Locked. Looks for the log that was written last; true when its probe lives. */
-static bool find_probe(struct keeper *keeper)
+static void add_figures(struct sums *sums, const struct probe_figures *figures)
+{
+    sums->failed += figures->failed;
+    sums->wrong += figures->wrong;
+    sums->intended += figures->intended;
+    sums->ok += figures->ok;
+    sums->raw_failed += figures->raw_failed;
+    sums->acked += figures->acked;
+    sums->missing += figures->missing;
+    sums->different += figures->different;
+    sums->not_checked += figures->not_checked;
+}
+
+/* What all logs of this run but the present one have counted: incarnations that have ended, also
+ * those that an earlier controller kept. */
+static struct sums sum_ended(const struct keeper *keeper)
+{
+    struct sums sums = {0};
+    DIR *folder = opendir(keeper->directory);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        const size_t size = strlen(entry->d_name);
+        if (size <= 4 || strcmp(entry->d_name + size - 4, ".log") != 0) {
+            continue;
+        }
+        AUTO_FREE char *incarnation = mem_format("%.*s", (int)size - 4, entry->d_name);
+        struct probe_tail *tail = NULL;
+        AUTO_ERR err = probe_tail_open(keeper->directory, incarnation, &tail);
+        if (err == NULL && !probe_tail_is_alive(tail)) {
+            add_figures(&sums, probe_tail_read(tail));
+        }
+        probe_tail_close(tail);
+    }
+    if (folder != NULL) {
+        (void)closedir(folder);
+    }
+    return sums;
+}
+
+/* Looks for the log that was written last; true when its probe lives. Otherwise `ret_end_wall_ms`
+ * says until when the last one watched, 0 when there was none. */
+static bool find_probe(struct keeper *keeper, int64_t *ret_end_wall_ms)
 {
     struct probe_tail *tail = NULL;
+    *ret_end_wall_ms = 0;
     AUTO_ERR err = probe_tail_open(keeper->directory, NULL, &tail);
     if (err != NULL) {
         return false;
     }
-    if (!probe_tail_is_alive(tail)) {
+    const bool is_alive = probe_tail_is_alive(tail);
+    const struct probe_figures figures = *probe_tail_read(tail);
+    if (!is_alive) {
+        const int64_t watched_us =
+            figures.last_block_us > 0 ? figures.last_block_us - figures.started_us : 0;
+        *ret_end_wall_ms = figures.started_wall_ms + watched_us / 1000;
         probe_tail_close(tail);
         return false;
     }
+    const struct sums sums = sum_ended(keeper);
+    (void)pthread_mutex_lock(&keeper->lock);
     probe_tail_close(keeper->tail);
     keeper->tail = tail;
-    keeper->figures = *probe_tail_read(tail);
+    keeper->figures = figures;
+    keeper->sums = sums;
     keeper->is_alive = true;
+    (void)pthread_mutex_unlock(&keeper->lock);
     return true;
 }
 
@@ -117,35 +168,32 @@ static struct err *err_of_start(const struct keeper *keeper)
         "probe_failed");
 }
 
+/* Starts a probe and waits for its log. When one had watched before, nobody did meanwhile. */
 static struct err *start_and_find(struct keeper *keeper)
 {
+    int64_t since_wall_ms = 0, ignored_ms = 0;
+    if (find_probe(keeper, &since_wall_ms)) {
+        return NULL;
+    }
     struct err *err = start_probe(keeper);
     struct clock *clock = clock_system();
     const int64_t deadline_ms = clock_now_ms(clock) + START_MS;
-    while (err == NULL && !find_probe(keeper)) {
+    while (err == NULL && !find_probe(keeper, &ignored_ms)) {
         if (clock_now_ms(clock) > deadline_ms) {
             err = err_of_start(keeper);
         }
         clock_wait_ms(clock, 20);
     }
+    if (since_wall_ms == 0) {
+        return err;
+    }
+    AUTO_FREE char *text = err == NULL ? mem_strdup("its process had ended") : err_text(err);
+    AUTO_JSON gap = js_object();
+    js_put_number(gap, "from_wall_ms", since_wall_ms);
+    js_put_number(gap, "to_wall_ms", clock_wall_ms(clock));
+    js_put_text(gap, "reason", text);
+    keeper->hooks.on_gap(keeper->hooks.context, gap);
     return err;
-}
-
-/* Locked. What the last incarnation counted is kept when another follows. */
-static void add_to_sums(struct keeper *keeper)
-{
-    const struct probe_figures *f = &keeper->figures;
-    struct sums *s = &keeper->sums;
-    s->failed += f->failed;
-    s->wrong += f->wrong;
-    s->intended += f->intended;
-    s->ok += f->ok;
-    s->raw_failed += f->raw_failed;
-    s->acked += f->acked;
-    s->missing += f->missing;
-    s->different += f->different;
-    s->not_checked += f->not_checked;
-    keeper->figures = (struct probe_figures){.rate = f->rate};
 }
 
 static struct json *final_of(const struct sums *s)
@@ -167,29 +215,20 @@ static struct json *final_of(const struct sums *s)
 static void tell_end(struct keeper *keeper, bool has_final)
 {
     keeper->has_ended = true;
-    add_to_sums(keeper);
-    AUTO_JSON final = has_final ? final_of(&keeper->sums) : NULL;
+    struct sums sums = keeper->sums;
+    add_figures(&sums, &keeper->figures);
+    AUTO_JSON final = has_final ? final_of(&sums) : NULL;
     (void)pthread_mutex_unlock(&keeper->lock);
     keeper->hooks.on_end(keeper->hooks.context, final);
     (void)pthread_mutex_lock(&keeper->lock);
 }
 
-/* The probe died without being asked: another one takes over; nobody watched meanwhile. */
+/* The probe died without being asked: another one takes over; nobody watched meanwhile. A start
+ * that fails is tried again: the gap says how long nobody watched. */
 static void replace_probe(struct keeper *keeper)
 {
-    const int64_t now_us = clock_now_us();
-    const int64_t since_us =
-        keeper->figures.last_block_us > 0 ? keeper->figures.last_block_us : now_us;
-    add_to_sums(keeper);
     (void)pthread_mutex_unlock(&keeper->lock);
     AUTO_ERR err = start_and_find(keeper);
-    AUTO_FREE char *text = err == NULL ? NULL : err_text(err);
-    AUTO_JSON gap = js_object();
-    const int64_t wall_ms = clock_wall_us() / 1000;
-    js_put_number(gap, "from_wall_ms", wall_ms - (clock_now_us() - since_us) / 1000);
-    js_put_number(gap, "to_wall_ms", wall_ms);
-    js_put_text(gap, "reason", text == NULL ? "its process had ended" : text);
-    keeper->hooks.on_gap(keeper->hooks.context, gap);
     (void)pthread_mutex_lock(&keeper->lock);
 }
 
@@ -266,7 +305,7 @@ struct err *keeper_open(const struct keeper_config *config, const struct keeper_
         write_config(keeper, config);
         err = fs_make_dirs(keeper->directory, 0700);
     }
-    if (err == NULL && !keeper->is_off && !find_probe(keeper)) {
+    if (err == NULL && !keeper->is_off) {
         err = start_and_find(keeper);
     }
     if (err == NULL) {
