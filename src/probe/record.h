@@ -1,7 +1,7 @@
 /*
  * probe/record.h - the log file of one incarnation, written behind the loop's back.
  *
- * The loop appends lines to memory; a helper thread writes and syncs them every 100 ms, so a slow
+ * The loop appends lines to memory; a second thread writes and syncs them every 100 ms, so a slow
  * disk is never taken for a slow cluster. The file is locked (flock) for the life of the process:
  * that is how others see that it lives.
  */

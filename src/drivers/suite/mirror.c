@@ -97,7 +97,7 @@ static void consider_entry(struct mirror_search *search, const struct source_ent
     }
 }
 
-/* "deb [arch=amd64 signed-by=/a.gpg] http://deb.debian.org/debian bookworm main" */
+/* "deb [arch=amd64 signed-by=/a.gpg] http://mirror.example/debian bookworm main" */
 static void read_one_line(struct mirror_search *search, struct str line)
 {
     const char *comment = line.size == 0 ? NULL : memchr(line.data, '#', line.size);
@@ -226,7 +226,7 @@ struct err *mirror_find(struct arena *arena, const char *folder, struct mirror *
     if (search.found.uri == NULL) {
         struct err *err = err_new(ERR_INVALID, folder, "no Debian archive among apt's sources");
         return err_hint(err_code(err, "mirror_unknown"),
-            "name one there, for example: deb http://deb.debian.org/debian bookworm main");
+            "name one there, for example: deb http://MIRROR/debian bookworm main");
     }
     *ret_mirror = search.found;
     return NULL;

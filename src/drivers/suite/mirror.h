@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 struct mirror {
-    const char *uri;     /* "http://deb.debian.org/debian" */
+    const char *uri;     /* "http://mirror.example/debian" */
     const char *keyring; /* file with the archive's keys, or NULL: apt's trusted ones */
 };
 
