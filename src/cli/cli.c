@@ -37,7 +37,7 @@ static const struct command *const root_children[] = {&cli_check, &cli_plan, &cl
 
 const struct command command_root = {
     .name = "upshift",
-    .summary = "upshift takes live clusters to another version, and proves that nothing was lost.",
+    .summary = "upshift takes live clusters to another version and proves that nothing was lost.",
     .details = "`upshift help COMMAND` tells more. Exit codes and errors: docs/errors.md.",
     .children = root_children,
 };
@@ -75,7 +75,7 @@ static const char *make_absolute(struct session *session, const char *path)
     return whole;
 }
 
-static int run_command(struct session *session)
+static int run_session(struct session *session)
 {
     const struct arguments *arguments = &session->arguments;
     if (arguments->wants_version) {
@@ -92,11 +92,21 @@ static int run_command(struct session *session)
     return arguments->command->run(session);
 }
 
+static bool is_among(int argc, char **argv, const char *word)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], word) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int cli_main(int argc, char **argv, struct services *services)
 {
     struct session session = {.services = services};
     struct err *err = command_parse(argc, argv, &session.arguments);
-    session.is_json = arguments_has(&session.arguments, "json");
+    session.is_json = is_among(argc, argv, "--json"); /* also when parsing ended before it */
     session.is_quiet = arguments_has(&session.arguments, "quiet");
     session.has_color = !arguments_has(&session.arguments, "no-color") &&
                         (getenv("NO_COLOR") == NULL || getenv("NO_COLOR")[0] == '\0');
@@ -107,7 +117,7 @@ int cli_main(int argc, char **argv, struct services *services)
         err = NULL;
         session.arguments.wants_help = true;
     }
-    code = err != NULL ? session_fail(&session, err) : run_command(&session);
+    code = err != NULL ? session_fail(&session, err) : run_session(&session);
     if (fflush(stdout) != 0 && code == EXIT_DONE) {
         code = EXIT_INTERNAL; /* a full disk must not look like success */
     }

@@ -242,9 +242,8 @@ static const struct command command_version_fetch = {
     .name = "fetch",
     .words = "NAME VERSION",
     .summary = "make a version's programs ready on this machine, ahead of a run",
-    .details =
-        "Prints the path of the server program. Nothing is fetched twice, and an upgrade to\n"
-        "a version that is ready needs no network.",
+    .details = "Prints the path of the server program. Nothing is fetched twice, and an upgrade\n"
+               "to a version that is ready needs no network.",
     .min_args = 2,
     .max_args = 2,
     .run = fetch_version,

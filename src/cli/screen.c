@@ -40,7 +40,7 @@ static size_t measure_character(const char *text)
     return size;
 }
 
-static bool is_control(const char *character, size_t size)
+static bool is_steering(const char *character, size_t size)
 {
     const unsigned char lead = (unsigned char)character[0];
     if (size == 1) {
@@ -58,7 +58,7 @@ void screen_append_safe(struct buf *buf, const char *text, size_t width)
             buf_append_char(buf, '\n');
             column = 0;
         } else if (column < width) {
-            const bool is_bad = is_control(text, size);
+            const bool is_bad = is_steering(text, size);
             buf_append(buf, is_bad ? "?" : text, is_bad ? 1 : size);
             column++;
         }
@@ -126,24 +126,36 @@ static void lay_out(
         layout->phases.count = 0; /* the bar of the head says it in short */
     }
     (void)take(&left, layout->phases.count);
-    layout->nodes = screen_nodes(input, left > EVENT_ROWS_MIN ? left - EVENT_ROWS_MIN : left);
+    const size_t node_rows = js_count(js_get(input->snapshot, "nodes")) + 1;
+    const bool has_all = node_rows <= left; /* then events may go without their rows */
+    layout->nodes =
+        screen_nodes(input, has_all || left < EVENT_ROWS_MIN ? left : left - EVENT_ROWS_MIN);
     (void)take(&left, layout->nodes.count);
     layout->events = screen_events(input, left);
+}
+
+static void render_last(
+    const struct screen *screen, const struct screen_input *input, struct buf *text)
+{
+    struct sheet sheet = {screen, text, screen->height};
+    const struct screen_part phases = screen_phases(input);
+    put_part(&sheet, &phases, false);
+    const struct screen_part nodes = screen_nodes(input, sheet.left > 1 ? sheet.left - 1 : 0);
+    put_part(&sheet, &nodes, true);
 }
 
 void screen_render(const struct screen *screen, const struct json *snapshot, struct buf *ret_text)
 {
     AUTO_ARENA arena = {0};
     const struct screen_input input = {&arena, snapshot, screen->width};
-    struct layout layout = {0};
-    lay_out(screen, &input, &layout);
-    struct sheet sheet = {screen, ret_text, screen->height};
     if (screen->is_last) {
-        put_part(&sheet, &layout.phases, false);
-        put_part(&sheet, &layout.nodes, true);
+        render_last(screen, &input, ret_text);
         return;
     }
-    sheet.left = screen->height > 1 ? screen->height - 1 : screen->height;
+    struct layout layout = {0};
+    lay_out(screen, &input, &layout);
+    struct sheet sheet = {
+        screen, ret_text, screen->height > 1 ? screen->height - 1 : screen->height};
     put_part(&sheet, &layout.head, false);
     put_part(&sheet, &layout.phases, layout.has_gaps);
     put_part(&sheet, &layout.nodes, layout.has_gaps);

@@ -8,14 +8,18 @@
 #include "base/str.h"
 #include "cli/view_text.h"
 
-enum { BAR_SIZE = 30, PHASE_BAR_SIZE = 20, SENTENCE_ROWS_MAX = 4, VERSIONS_MAX = 8 };
+enum { BAR_SIZE = 20, PHASE_BAR_SIZE = 20, SENTENCE_ROWS_MAX = 4, VERSIONS_MAX = 8 };
 
 static void add(const struct screen_input *input, struct screen_part *part, enum screen_style style,
     const struct buf *text)
 {
     struct screen_line *line =
         arena_push(input->arena, &part->lines, &part->count, sizeof(*part->lines));
-    line->text = arena_strdup(input->arena, buf_text(text));
+    size_t size = text->size;
+    while (size > 0 && text->data[size - 1] == ' ') {
+        size--;
+    }
+    line->text = arena_strndup(input->arena, buf_text(text), size);
     line->style = style;
 }
 
@@ -88,7 +92,8 @@ struct screen_part screen_head(const struct screen_input *input)
     AUTO_BUF progress = {0};
     append_bar(&progress, done, total, BAR_SIZE);
     buf_printf(&progress, " %" PRId64 " of %" PRId64 " steps", done, total);
-    if (js_get_number(snapshot, "left_ms", 0) > 0) {
+    const bool is_moving = text_equal(js_get_text(snapshot, "state"), "RUNNING");
+    if (is_moving && js_get_number(snapshot, "left_ms", 0) > 0) {
         buf_append_text(&progress, ", about ");
         view_append_duration(&progress, js_get_number(snapshot, "left_ms", 0));
         buf_append_text(&progress, " left");

@@ -363,11 +363,8 @@ static void watch_once(struct viewer *viewer)
 
 static struct err *begin(struct viewer *viewer)
 {
-    struct err *err = connect_to(viewer->session, viewer->cluster, &viewer->control);
     AUTO_JSON answer = NULL;
-    if (err == NULL) {
-        err = ask(viewer->control, "watch", &answer);
-    }
+    struct err *err = ask(viewer->control, "watch", &answer);
     if (err == NULL) {
         take_snapshot(viewer, js_ref(js_get(answer, "snapshot")));
     }
@@ -431,5 +428,10 @@ int viewer_watch(struct session *session, const char *cluster, const char *left_
     (void)close(viewer.signal_fd);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     (void)sigaction(SIGPIPE, &pipe_before, NULL);
-    return err != NULL ? session_fail(session, err) : viewer.exit;
+    if (err != NULL) {
+        return session_fail(session, err);
+    }
+    struct json *result = js_object();
+    js_put_text(result, "cluster", cluster);
+    return session_end(session, viewer.exit, result);
 }
