@@ -102,7 +102,7 @@ struct layout {
     bool has_gaps;
 };
 
-static size_t take(size_t *left, size_t wanted)
+static size_t take_rows(size_t *left, size_t wanted)
 {
     const size_t taken = wanted < *left ? wanted : *left;
     *left -= taken;
@@ -120,17 +120,18 @@ static void lay_out(
     layout->has_gaps = screen->height >= 24;
     size_t left = screen->height > 1 ? screen->height - 1 : 0; /* the keys */
     const size_t gaps = layout->has_gaps ? 3 : 0;
-    (void)take(&left, layout->head.count + layout->sentences.count + layout->probe.count + gaps);
-    (void)take(&left, layout->steps.count);
+    (void)take_rows(
+        &left, layout->head.count + layout->sentences.count + layout->probe.count + gaps);
+    (void)take_rows(&left, layout->steps.count);
     if (layout->phases.count + EVENT_ROWS_MIN > left / 2) {
         layout->phases.count = 0; /* the bar of the head says it in short */
     }
-    (void)take(&left, layout->phases.count);
+    (void)take_rows(&left, layout->phases.count);
     const size_t node_rows = js_count(js_get(input->snapshot, "nodes")) + 1;
     const bool has_all = node_rows <= left; /* then events may go without their rows */
     layout->nodes =
         screen_nodes(input, has_all || left < EVENT_ROWS_MIN ? left : left - EVENT_ROWS_MIN);
-    (void)take(&left, layout->nodes.count);
+    (void)take_rows(&left, layout->nodes.count);
     layout->events = screen_events(input, left);
 }
 

@@ -23,12 +23,6 @@ static void add(const struct screen_input *input, struct screen_part *part, enum
     line->style = style;
 }
 
-static const char *text_of(const struct json *object, const char *key, const char *fallback)
-{
-    const char *text = js_get_text(object, key);
-    return text == NULL || text[0] == '\0' ? fallback : text;
-}
-
 static void append_bar(struct buf *text, int64_t done, int64_t total, int64_t size)
 {
     const int64_t full = total > 0 ? done * size / total : 0;
@@ -79,13 +73,14 @@ struct screen_part screen_head(const struct screen_input *input)
     const struct json *snapshot = input->snapshot;
     struct screen_part part = {0};
     AUTO_BUF state = {0};
-    buf_printf(&state, "%s ", text_of(snapshot, "state", "?"));
+    buf_printf(&state, "%s ", view_get_text(snapshot, "state", "?"));
     view_append_duration(&state, js_get_number(snapshot, "elapsed_ms", 0));
     AUTO_BUF title = {0};
-    buf_printf(&title, "%s  %s", text_of(snapshot, "run", "?"), text_of(snapshot, "title", ""));
+    buf_printf(&title, "%s  %s", view_get_text(snapshot, "run", "?"),
+        view_get_text(snapshot, "title", ""));
     align_right(&title, input->width, state.size);
     buf_append_text(&title, buf_text(&state));
-    add(input, &part, style_of_state(text_of(snapshot, "state", "?")), &title);
+    add(input, &part, style_of_state(view_get_text(snapshot, "state", "?")), &title);
 
     const int64_t done = js_get_number(snapshot, "steps_done", 0);
     const int64_t total = js_get_number(snapshot, "steps_total", 0);
@@ -98,7 +93,7 @@ struct screen_part screen_head(const struct screen_input *input)
         view_append_duration(&progress, js_get_number(snapshot, "left_ms", 0));
         buf_append_text(&progress, " left");
     }
-    buf_printf(&progress, ", way back %s", text_of(snapshot, "way_back", "?"));
+    buf_printf(&progress, ", way back %s", view_get_text(snapshot, "way_back", "?"));
     add(input, &part, SCREEN_PLAIN, &progress);
     return part;
 }
@@ -118,8 +113,8 @@ struct screen_part screen_phases(const struct screen_input *input)
     struct screen_part part = {0};
     for (size_t p = 0; p < js_count(phases); p++) {
         const struct json *phase = js_at(phases, p);
-        const char *name = text_of(phase, "name", "?");
-        const char *state = text_of(phase, "state", "pending");
+        const char *name = view_get_text(phase, "name", "?");
+        const char *state = view_get_text(phase, "state", "pending");
         int64_t done = 0, total = 0;
         for (size_t i = 0; i < js_count(steps); i++) {
             if (text_equal(js_get_text(js_at(steps, i), "phase"), name)) {
@@ -173,18 +168,19 @@ static bool has_trouble(const struct json *node)
 static void add_node(
     const struct screen_input *input, const struct json *node, struct screen_part *part)
 {
-    const char *name = text_of(node, "name", "?");
+    const char *name = view_get_text(node, "name", "?");
     const bool is_replica = text_equal(js_get_text(node, "role"), "replica");
     const bool is_in_hand = is_node_in_work(input->snapshot, name);
     AUTO_BUF version = {0};
-    buf_printf(&version, "%s %s", text_of(node, "product", "?"), text_of(node, "version", "?"));
+    buf_printf(&version, "%s %s", view_get_text(node, "product", "?"),
+        view_get_text(node, "version", "?"));
     AUTO_BUF line = {0};
     buf_printf(&line, "%-14.14s ", name);
     if (input->width >= 100) {
-        buf_printf(&line, "%-21.21s ", text_of(node, "address", ""));
+        buf_printf(&line, "%-21.21s ", view_get_text(node, "address", ""));
     }
-    buf_printf(&line, "%-9.9s %-8.8s %-16.16s ", text_of(node, "shard", "-"),
-        text_of(node, "role", "?"), buf_text(&version));
+    buf_printf(&line, "%-9.9s %-8.8s %-16.16s ", view_get_text(node, "shard", "-"),
+        view_get_text(node, "role", "?"), buf_text(&version));
     if (!js_get_bool(node, "is_reachable", true)) {
         buf_append_text(&line, "does not answer");
     } else if (is_replica) {
@@ -208,8 +204,8 @@ struct version_count {
 static void count_version(
     const struct json *node, struct version_count *counts, size_t *count, size_t *other)
 {
-    const char *product = text_of(node, "product", "?");
-    const char *version = text_of(node, "version", "?");
+    const char *product = view_get_text(node, "product", "?");
+    const char *version = view_get_text(node, "version", "?");
     for (size_t i = 0; i < *count; i++) {
         if (strcmp(counts[i].product, product) == 0 && strcmp(counts[i].version, version) == 0) {
             counts[i].count++;
@@ -266,7 +262,7 @@ struct screen_part screen_nodes(const struct screen_input *input, size_t rows)
     for (size_t i = 0; i < js_count(nodes) && part.count < rows; i++) {
         const struct json *node = js_at(nodes, i);
         if (has_all || has_trouble(node) ||
-            is_node_in_work(input->snapshot, text_of(node, "name", ""))) {
+            is_node_in_work(input->snapshot, view_get_text(node, "name", ""))) {
             add_node(input, node, &part);
         }
     }
@@ -297,7 +293,7 @@ struct screen_part screen_steps(const struct screen_input *input, size_t rows)
         view_append_duration(&time, js_get_number(step, "elapsed_ms", 0));
         AUTO_BUF line = {0};
         buf_printf(&line, "> %.*s", (int)(input->width > 40 ? input->width - 30 : input->width),
-            text_of(step, "summary", "?"));
+            view_get_text(step, "summary", "?"));
         if (is_broken(step)) {
             buf_printf(&line, ": %s", js_get_text(step, "state"));
         }

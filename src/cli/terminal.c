@@ -34,7 +34,7 @@ bool terminal_can_draw(void)
     return width >= SCREEN_WIDTH_MIN && height >= SCREEN_HEIGHT_MIN;
 }
 
-static bool write_text(const char *text, size_t size)
+static bool write_terminal(const char *text, size_t size)
 {
     AUTO_ERR err = fs_write_fd(STDOUT_FILENO, "the terminal", text, size);
     return err == NULL;
@@ -50,14 +50,14 @@ void terminal_open(struct terminal *terminal)
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
     terminal->is_open = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0 &&
-                        write_text(enter_text, sizeof(enter_text) - 1);
+                        write_terminal(enter_text, sizeof(enter_text) - 1);
 }
 
 void terminal_close(struct terminal *terminal)
 {
     if (terminal->is_open) {
         terminal->is_open = false;
-        const bool is_there = write_text(leave_text, sizeof(leave_text) - 1);
+        const bool is_there = write_terminal(leave_text, sizeof(leave_text) - 1);
         (void)is_there; /* a lost terminal needs no cursor */
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &terminal->before);
     }
@@ -76,5 +76,5 @@ bool terminal_draw(const char *text)
         is_first = false;
     }
     buf_append_text(&frame, "\x1b[J");
-    return write_text(frame.data, frame.size);
+    return write_terminal(frame.data, frame.size);
 }

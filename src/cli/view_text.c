@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "cli/exit.h"
 
-static const char *text_of(const struct json *object, const char *key, const char *fallback)
+const char *view_get_text(const struct json *object, const char *key, const char *fallback)
 {
     const char *text = js_get_text(object, key);
     return text == NULL || text[0] == '\0' ? fallback : text;
@@ -61,7 +61,7 @@ static size_t count_known(const struct json *before, const struct json *now)
 void view_append_event(const struct json *event, struct buf *ret_text)
 {
     append_time(ret_text, js_get_number(event, "wall_ms", 0));
-    buf_printf(ret_text, " %s", text_of(event, "text", "?"));
+    buf_printf(ret_text, " %s", view_get_text(event, "text", "?"));
 }
 
 void view_append_waiting(const struct json *snapshot, struct buf *ret_text)
@@ -73,8 +73,8 @@ void view_append_waiting(const struct json *snapshot, struct buf *ret_text)
     const int64_t since_ms = js_get_number(waiting, "since_wall_ms", 0);
     const int64_t until_ms = js_get_number(waiting, "until_wall_ms", 0);
     const char *remedy = js_get_text(waiting, "remedy");
-    buf_printf(ret_text, "waiting for %s because %s", text_of(waiting, "what", "?"),
-        text_of(waiting, "because", "?"));
+    buf_printf(ret_text, "waiting for %s because %s", view_get_text(waiting, "what", "?"),
+        view_get_text(waiting, "because", "?"));
     if (since_ms > 0) {
         buf_append_text(ret_text, ", since ");
         append_time(ret_text, since_ms);
@@ -127,7 +127,7 @@ static void append_question(const struct json *snapshot, struct buf *text)
         buf_printf(text, "  - %s\n", js_as_text(js_at(reasons, i)));
     }
     if (js_count(reasons) == 0) {
-        buf_printf(text, "  - %s\n", text_of(question, "text", "?"));
+        buf_printf(text, "  - %s\n", view_get_text(question, "text", "?"));
     }
     const char *remedy = js_get_text(question, "remedy");
     if (remedy != NULL) {
@@ -157,7 +157,7 @@ static void append_scopes(const struct json *snapshot, struct buf *text)
     for (size_t i = 0; i < js_count(scopes); i++) {
         const struct json *scope = js_at(scopes, i);
         buf_printf(text, "%s%s (%s)\n", i == 0 ? "temporary changes still open:\n  - " : "  - ",
-            text_of(scope, "what", "?"), text_of(scope, "where", "cluster"));
+            view_get_text(scope, "what", "?"), view_get_text(scope, "where", "cluster"));
     }
 }
 
@@ -185,8 +185,8 @@ static void append_soak(const struct json *snapshot, struct buf *text)
 static void append_headline(const struct json *snapshot, struct buf *text)
 {
     buf_printf(text, "%s: %s is %s, %" PRId64 " of %" PRId64 " steps done, ",
-        text_of(snapshot, "run", "?"), text_of(snapshot, "title", "?"),
-        text_of(snapshot, "state", "?"), js_get_number(snapshot, "steps_done", 0),
+        view_get_text(snapshot, "run", "?"), view_get_text(snapshot, "title", "?"),
+        view_get_text(snapshot, "state", "?"), js_get_number(snapshot, "steps_done", 0),
         js_get_number(snapshot, "steps_total", 0));
     view_append_duration(text, js_get_number(snapshot, "elapsed_ms", 0));
     buf_append_char(text, '\n');
@@ -250,6 +250,6 @@ void view_append_end(const struct json *snapshot, const char *report_path, struc
     if (report_path != NULL) {
         buf_printf(ret_text, "report: %s\n", report_path);
     }
-    append_next((int)js_get_number(snapshot, "exit", -1), text_of(snapshot, "cluster", "CLUSTER"),
-        ret_text);
+    append_next((int)js_get_number(snapshot, "exit", -1),
+        view_get_text(snapshot, "cluster", "CLUSTER"), ret_text);
 }

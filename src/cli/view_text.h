@@ -25,6 +25,9 @@ void view_append_end(const struct json *snapshot, const char *report_path, struc
  * run waits for nothing. Without a line end. */
 void view_append_waiting(const struct json *snapshot, struct buf *ret_text);
 
+/* A text member, or `fallback` when it is missing or empty. Borrowed. */
+const char *view_get_text(const struct json *object, const char *key, const char *fallback);
+
 /* "12:00:01 n4: stop n4: done in 0.2 s", without a line end. */
 void view_append_event(const struct json *event, struct buf *ret_text);
 

@@ -132,7 +132,7 @@ static void show(struct viewer *viewer, const struct json *previous)
 }
 
 /* A line of the viewer's own. */
-static void tell(struct viewer *viewer, const char *text)
+static void show_notice(struct viewer *viewer, const char *text)
 {
     if (viewer->show_as == SHOW_SCREEN) {
         viewer->notice = text;
@@ -277,13 +277,13 @@ static void on_interrupt(struct viewer *viewer)
         return; /* the controller is gone: its connection tells, too */
     }
     if (!js_get_bool(answer, "ok", false)) {
-        tell(viewer, describe_refusal(viewer, command, answer));
+        show_notice(viewer, describe_refusal(viewer, command, answer));
     } else if (is_first) {
-        tell(viewer,
+        show_notice(viewer,
             arena_format(&viewer->session->arena,
                 "pausing; go on with `upshift resume %s`; Ctrl-C again aborts", viewer->cluster));
     } else {
-        tell(viewer, "aborting: temporary changes are taken back, versions stay");
+        show_notice(viewer, "aborting: temporary changes are taken back, versions stay");
     }
 }
 
