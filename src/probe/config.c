@@ -7,6 +7,11 @@
 
 enum { CONFIG_SIZE_MAX = 1 << 20 };
 
+const struct probe_limits probe_limits_default = {
+    .no_progress_ms = 10000, /* longer than a failover: nobody will answer any more */
+    .secret_every_ms = 1000, /* a secret may come from a command that asks a remote service */
+};
+
 static const char *const source_names[] = {"none", "env", "file", "command", NULL};
 
 static const struct codec_field secret_fields[] = {
@@ -45,6 +50,11 @@ static const struct codec_field config_fields[] = {
     CODEC_END,
 };
 const struct codec probe_config_codec = {sizeof(struct probe_config), config_fields};
+
+const struct probe_limits *probe_limits_of(const struct probe_config *config)
+{
+    return config->limits == NULL ? &probe_limits_default : config->limits;
+}
 
 void probe_secret_refer(
     const struct probe_secret *secret, struct arena *arena, struct secret_ref *ret_ref)

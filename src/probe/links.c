@@ -42,6 +42,7 @@ void links_init(struct links *links, struct slots *slots, struct tls *tls)
 
 void links_set_password(struct links *links, const char *user, const struct secret *password)
 {
+    secret_release(&links->greeting);
     if (password->size == 0) {
         return;
     }
@@ -256,6 +257,7 @@ static void take_answer(struct links *links, struct link *link, const struct res
     if (link->is_greeting) {
         link->is_greeting = value->type == RESP_ERROR;
         if (link->is_greeting) {
+            links->is_refused = true;
             AUTO_FREE char *text = mem_format(STR_FMT, STR_ARG(value->text));
             link_break(link, text);
         }
@@ -269,6 +271,10 @@ static void take_answer(struct links *links, struct link *link, const struct res
     if (request.owner != OWNER_NOBODY) {
         link->is_done = link->is_fresh;
         links->events->answered(links->events->context, link, request, value);
+    }
+    if (value->type == RESP_ERROR && str_starts_with(value->text, "NOAUTH")) {
+        links->is_refused = true; /* a password was set since: this link cannot give it any more */
+        link_break(link, "the server wants a password now");
     }
 }
 

@@ -62,6 +62,7 @@ struct links {
     struct slots *slots;    /* borrowed */
     struct tls *tls;        /* borrowed; NULL: plain */
     struct secret greeting; /* the AUTH command; empty: none */
+    bool is_refused;        /* a server did not take it; for others to reset */
     struct link *all;       /* every link that exists */
     struct link *lanes[LANE_COUNT][SLOTS_NODE_COUNT_MAX];
     struct resp *pool;
@@ -73,6 +74,7 @@ struct links {
 
 /* Borrows: `slots`, `tls` and `events` for the links' life. `user` may be NULL. */
 void links_init(struct links *links, struct slots *slots, struct tls *tls);
+/* For links that open from now on. */
 void links_set_password(struct links *links, const char *user, const struct secret *password);
 void links_release(struct links *links);
 

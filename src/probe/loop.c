@@ -118,6 +118,7 @@ static void find_layout(struct loop *loop)
     const int64_t until_us = clock_now_us() + FIRST_MAP_US;
     for (int64_t now_us = clock_now_us(); !loop->has_map && now_us < until_us;
          now_us = clock_now_us()) {
+        access_step(&loop->access, &loop->links, now_us);
         ask_map(loop, now_us);
         links_wait(&loop->links, min_us(now_us + MAP_EVERY_US_MIN, until_us), -1);
     }
@@ -282,6 +283,7 @@ static void note_stall(struct loop *loop, int64_t from_us, int64_t to_us)
 static void turn(struct loop *loop)
 {
     const int64_t now_us = clock_now_us();
+    access_step(&loop->access, &loop->links, now_us); /* first: a retry takes the new password */
     if (loop->is_loading) {
         ops_step(&loop->ops, now_us);
         trim(loop, now_us);
@@ -312,6 +314,7 @@ static void read_back(struct loop *loop, struct keyspace *keys)
     readback_start(&loop->readback, keys, INT64_MAX, 0);
     while (loop->readback.phase != READBACK_IDLE && !record_has_failed(loop->record)) {
         const int64_t now_us = clock_now_us();
+        access_step(&loop->access, &loop->links, now_us);
         readback_step(&loop->readback, now_us);
         ask_map(loop, now_us);
         tell_observer(loop, now_us);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/access.h"
 #include "probe/links.h"
 #include "probe/ops.h"
 #include "probe/previous.h"
@@ -38,6 +39,7 @@ struct loop {
     char incarnation[INCARNATION_SIZE_MAX];
     int control_fd;
     struct record *record;
+    struct access access;
     struct tls *tls;
     struct slots slots;
     struct links links;

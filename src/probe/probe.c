@@ -74,12 +74,8 @@ static struct err *config_add_node(struct slots *slots, const char *text)
 
 static struct err *open_access(struct loop *loop, const struct probe_config *config)
 {
-    AUTO_ARENA arena = {0};
-    struct secret_ref ref;
-    probe_secret_refer(&config->password, &arena, &ref);
-    AUTO_SECRET password = {0};
-    struct err *err = secret_resolve(&ref, &password);
-    if (err == NULL && config->tls.is_enabled) {
+    struct err *err = NULL;
+    if (config->tls.is_enabled) {
         const struct tls_config tls = {
             .ca_file = config->tls.ca_file,
             .cert_file = config->tls.cert_file,
@@ -88,12 +84,8 @@ static struct err *open_access(struct loop *loop, const struct probe_config *con
         };
         err = tls_open(&tls, &loop->tls);
     }
-    if (err != NULL) {
-        return err;
-    }
     links_init(&loop->links, &loop->slots, loop->tls);
-    links_set_password(&loop->links, config->user, &password);
-    return NULL;
+    return err == NULL ? access_open(config, &loop->links, &loop->access) : err;
 }
 
 static struct err *loop_open(struct loop *loop, const struct probe_config *config)
@@ -130,6 +122,7 @@ static void loop_connect(struct loop *loop)
     loop->readback.links = &loop->links;
     loop->readback.slots = &loop->slots;
     loop->readback.record = loop->record;
+    loop->readback.no_progress_us = probe_limits_of(loop->config)->no_progress_ms * 1000;
     readback_init(&loop->readback);
 }
 
@@ -150,6 +143,7 @@ static struct err *loop_close(struct loop *loop, struct err *err)
     timeline_release(&loop->timeline);
     previous_release(&loop->loader.previous);
     keyspace_release(&loop->keys);
+    access_close(&loop->access);
     links_release(&loop->links);
     slots_release(&loop->slots);
     tls_close(loop->tls);

@@ -24,7 +24,8 @@
 
 enum { PROBE_RATE_MAX = 100000, PROBE_TTL_S_MIN = 10 };
 
-/* A reference to a secret (base/secret.h); the probe resolves it itself, at its start. */
+/* A reference to a secret (base/secret.h); the probe resolves it itself, at its start and again
+ * when a server refuses it. */
 struct probe_secret {
     enum secret_source source; /* "none", "env", "file", "command" */
     const char *name;
@@ -36,6 +37,13 @@ struct probe_tls {
     bool is_enabled;
     const char *ca_file, *cert_file, *key_file, *server_name; /* each may be NULL */
 };
+
+/* How patient the probe is. Unit tests shorten it; nobody else has a reason to. */
+struct probe_limits {
+    int64_t no_progress_ms;  /* a read-back without a single answer for so long is given up */
+    int64_t secret_every_ms; /* a password that is refused is resolved again at most so often */
+};
+extern const struct probe_limits probe_limits_default;
 
 struct probe_config {
     const char *run; /* run id, or "none" */
@@ -50,12 +58,15 @@ struct probe_config {
     int64_t keys_max;
     int64_t ttl_s;
     int64_t linger_s;
-    int64_t seconds;         /* 0: until told or lingered */
-    const char *directory;   /* for <incarnation>.log and sock; made when missing */
-    const char *incarnation; /* NULL or empty: a random one */
+    int64_t seconds;                   /* 0: until told or lingered */
+    const char *directory;             /* for <incarnation>.log and sock; made when missing */
+    const char *incarnation;           /* NULL or empty: a random one */
+    const struct probe_limits *limits; /* not part of the JSON; NULL: the default */
 };
 
 extern const struct codec probe_config_codec;
+
+const struct probe_limits *probe_limits_of(const struct probe_config *config);
 
 /* Reads a configuration from `fd` to its end and checks it.
  * Errors: ERR_INVALID "probe_config_invalid". */

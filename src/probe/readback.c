@@ -10,9 +10,8 @@
 enum {
     RETRY_WAIT_US = 100000,
     RETRY_LOOK_US = 10000,
-    REDIRECT_COUNT_MAX = 5,    /* then two nodes disagree: let them settle */
-    NO_PROGRESS_US = 10000000, /* longer than a failover: nobody will answer any more */
-    KEYS_PER_S_MIN = 5000,     /* slower than this a read-back is given up */
+    REDIRECT_COUNT_MAX = 5, /* then two nodes disagree: let them settle */
+    KEYS_PER_S_MIN = 5000,  /* slower than this a read-back is given up */
     SYNC_WAIT_US = 5000,
 };
 
@@ -64,7 +63,7 @@ static void begin_phase(
     ranges_add_all(&readback->todo, todo);
     readback->progress_us = clock_now_us();
     readback->phase_until_us =
-        readback->progress_us + NO_PROGRESS_US + todo->total * 1000000 / KEYS_PER_S_MIN;
+        readback->progress_us + readback->no_progress_us + todo->total * 1000000 / KEYS_PER_S_MIN;
 }
 
 static void send_item(struct readback *readback, size_t index, int node, bool is_asking)
@@ -167,7 +166,8 @@ static void readback_record(struct readback *readback)
 static bool is_phase_over(const struct readback *readback, int64_t now_us)
 {
     return (readback->open_count == 0 && readback->todo.total == 0) ||
-           now_us >= readback->phase_until_us || now_us - readback->progress_us >= NO_PROGRESS_US;
+           now_us >= readback->phase_until_us ||
+           now_us - readback->progress_us >= readback->no_progress_us;
 }
 
 void readback_step(struct readback *readback, int64_t now_us)

@@ -43,6 +43,7 @@ struct readback {
     struct links *links; /* borrowed, like slots and record */
     struct slots *slots;
     struct record *record;
+    int64_t no_progress_us; /* then a phase gives up */
     struct random random;
     enum readback_phase phase;
     struct keyspace *keys; /* of the job */

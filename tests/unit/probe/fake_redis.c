@@ -371,6 +371,13 @@ const char *fake_redis_fault_key(const struct fake_redis *fake)
     return fake->fault_key;
 }
 
+void fake_redis_set_password(struct fake_redis *fake, const char *password)
+{
+    (void)pthread_mutex_lock(&fake->mutex);
+    fake->password = password;
+    (void)pthread_mutex_unlock(&fake->mutex);
+}
+
 void fake_redis_set_down(struct fake_redis *fake, bool is_down)
 {
     atomic_store(&fake->is_down, is_down);

@@ -39,6 +39,9 @@ int fake_redis_key_count(struct fake_redis *fake);
 int fake_redis_endless_key_count(struct fake_redis *fake); /* of them, without a time to live */
 const char *fake_redis_fault_key(const struct fake_redis *fake); /* whose SET met the fault */
 
+/* What AUTH must say from now on; connections that are known stay so. Borrowed. */
+void fake_redis_set_password(struct fake_redis *fake, const char *password);
+
 /* Answers errors from now on, or works again. */
 void fake_redis_set_down(struct fake_redis *fake, bool is_down);
 

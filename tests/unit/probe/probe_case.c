@@ -5,12 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "probe/control.h"
 #include "probe/lines.h"
+
+/* The servers here answer at once or never. */
+static const struct probe_limits limits = {.no_progress_ms = 300, .secret_every_ms = 100};
 
 void probe_case_init(struct probe_case *test, const char *password)
 {
@@ -32,6 +39,7 @@ void probe_case_init(struct probe_case *test, const char *password)
         .seconds = 1,
         .directory = test->directory,
         .incarnation = "one",
+        .limits = &limits,
     };
 }
 
@@ -123,4 +131,38 @@ void probe_case_run(struct probe_case *test, struct probe_sums *ret_sums)
     assert_int_equal(final.intended, ret_sums->all.intended);
     assert_int_equal(ret_sums->all.ok + ret_sums->all.failed, ret_sums->all.intended);
     assert_int_equal(ret_sums->all.reads + ret_sums->all.writes, ret_sums->all.intended);
+}
+
+/* A probe in a process of its own. */
+pid_t probe_case_start(const struct probe_case *test)
+{
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct probe_final final;
+        struct err *err = probe_run(&test->config, NULL, &final);
+        _exit(err == NULL ? 0 : 1);
+    }
+    return pid;
+}
+
+void probe_case_wait(pid_t pid)
+{
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+void probe_case_tell(const struct probe_case *test, const char *text)
+{
+    AUTO_JSON message = NULL;
+    AUTO_ERR parse_err = js_parse(text, strlen(text), "test", &message);
+    assert_null(parse_err);
+    AUTO_ERR err = probe_control_send(test->directory, message);
+    assert_null(err);
+}
+
+void probe_case_pause_ms(int64_t duration_ms)
+{
+    clock_wait_ms(clock_system(), duration_ms);
 }

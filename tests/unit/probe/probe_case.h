@@ -4,6 +4,8 @@
 #ifndef UPSHIFT_TESTS_PROBE_CASE_H
 #define UPSHIFT_TESTS_PROBE_CASE_H
 
+#include <sys/types.h>
+
 #include "base/arena.h"
 #include "fake_redis.h"
 #include "probe/probe.h"
@@ -40,6 +42,15 @@ void probe_case_release(struct probe_case *test);
 
 /* Runs the probe to its end, which must be without an error, and adds its record up. */
 void probe_case_run(struct probe_case *test, struct probe_sums *ret_sums);
+
+/* The same in a process of its own, to be told, killed or waited for; it must end well. */
+pid_t probe_case_start(const struct probe_case *test);
+void probe_case_wait(pid_t pid);
+
+/* Sends it a message (control.h), as JSON. */
+void probe_case_tell(const struct probe_case *test, const char *text);
+
+void probe_case_pause_ms(int64_t duration_ms);
 
 /* Adds up the record of one incarnation. */
 void probe_case_read(struct probe_case *test, const char *incarnation, struct probe_sums *ret_sums);
