@@ -92,6 +92,8 @@ static int print_report(struct session *session, const struct json *report)
     report_write_text(report, &text);
     if (path != NULL) {
         buf_printf(&text, "written to %s\n", path);
+    } else {
+        session_say(session, "`-o FILE` writes it as a page, or as JSON to FILE.json");
     }
     session_print(session, buf_text(&text));
     struct json *result = js_object();
@@ -129,10 +131,13 @@ static struct err *verify(struct session *session, const char *file, struct json
     const char *cluster = js_get_text(js_get(report, "run"), "cluster");
     const char *run = js_get_text(js_get(report, "run"), "id");
     struct source source = {0};
-    const bool is_named =
-        cluster != NULL && run != NULL && strchr(cluster, '/') == NULL && strchr(run, '/') == NULL;
+    const bool is_named = cluster != NULL && run != NULL && cluster[0] != '.' &&
+                          strchr(cluster, '/') == NULL && strchr(run, '/') == NULL;
     if (is_named) {
         AUTO_ERR gone = open_source(session, cluster, run, &source);
+        if (gone != NULL) {
+            session_say(session, "the journal is not compared: %s", gone->what);
+        }
     }
     err = report_verify(file, source.journal, source.probe_directory, ret_result);
     close_source(&source);

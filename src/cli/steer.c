@@ -26,18 +26,11 @@ static struct err *ask_any(
 static int print_refusal(struct session *session, const struct json *answer)
 {
     const struct json *error = js_get(answer, "error");
-    const int code = (int)js_get_number(answer, "exit", EXIT_REFUSED);
     const char *what = js_get_text(error, "what");
     const char *hint = js_get_text(error, "hint");
-    if (!session->is_json) {
-        session_say(session, "upshift: %s", what == NULL ? "refused" : what);
-        if (hint != NULL) {
-            session_say(session, "  remedy: %s", hint);
-        }
-    }
-    struct json *result = js_object();
-    js_put(result, "error", error == NULL ? js_none() : js_ref(error));
-    return session_end(session, code, result);
+    struct err *err =
+        err_new(ERR_REFUSED, js_get_text(error, "where"), "%s", what == NULL ? "refused" : what);
+    return session_fail(session, hint == NULL ? err : err_hint(err, "%s", hint));
 }
 
 static int end_at_once(struct session *session, const struct json *answer, int code)
@@ -98,6 +91,20 @@ static int run_abort(struct session *session)
     return steer_named(session, "abort");
 }
 
+/* Finalizing early is the operator's right, but not to be done by oversight. */
+static void warn_of_soak(struct session *session, const char *cluster)
+{
+    AUTO_JSON answer = NULL;
+    AUTO_ERR absent = viewer_ask(session, cluster, "status", &answer);
+    const struct json *soak = js_get(js_get(answer, "snapshot"), "soak");
+    const int64_t healthy_s = js_get_number(soak, "healthy_s", 0);
+    const int64_t wanted_s = js_get_number(soak, "wanted_s", 0);
+    if (absent == NULL && healthy_s < wanted_s) {
+        session_say(session, "the soak is not full: %lld s of %lld s were seen healthy",
+            (long long)healthy_s, (long long)wanted_s);
+    }
+}
+
 static int run_finalize(struct session *session)
 {
     int code = EXIT_DONE;
@@ -105,6 +112,7 @@ static int run_finalize(struct session *session)
     if (cluster == NULL) {
         return code;
     }
+    warn_of_soak(session, cluster);
     const char *question = arena_format(&session->arena,
         "Finalize %s: the old primaries are upgraded, too, and going back to the old version is "
         "then impossible. Go on",

@@ -143,7 +143,12 @@ static struct err *read_records(struct journal *journal, const char *run, struct
         return err_code(err_new(ERR_INVALID, journal->where, "no run %s", run), "run_unknown");
     }
     struct json *body = js_object();
+    struct json *request = js_object();
+    js_put_text(request, "cluster", "orders-cache");
+    js_put_text(request, "from", "redis 6.0.16");
+    js_put_text(request, "to", "redis 7.0.15");
     js_put_text(body, "title", "redis 6.0.16 -> redis 7.0.15");
+    js_put(body, "request", request);
     *ret_records = arena_alloc(arena, sizeof(**ret_records));
     (*ret_records)[0] = (struct journal_record){.seq = 1,
         .epoch = 1,

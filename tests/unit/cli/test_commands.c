@@ -347,6 +347,44 @@ static void probe_fails_when_operations_did(void **UNUSED(state))
     ASSERT_HAS(lost.out, "1 lost");
 }
 
+/* Replaces the first `from` in a file by `to`, of the same length. */
+static void tamper(const char *path, const char *from, const char *to)
+{
+    AUTO_BUF content = {0};
+    AUTO_ERR unread = fs_read(path, 16 << 20, &content);
+    assert_null(unread);
+    char *found = strstr(content.data, from);
+    assert_non_null(found);
+    memcpy(found, to, strlen(to));
+    AUTO_ERR unwritten = fs_write(path, content.data, content.size, 0600);
+    assert_null(unwritten);
+}
+
+static void a_report_is_written_and_verified(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    AUTO_FREE char *path = fake_path(&fake, "report.json");
+    AUTO_FREE char *words = mem_format("report orders-cache -o %s", path);
+    AUTO_OUTCOME made = fake_call(&fake, words);
+    assert_int_equal(made.exit, EXIT_DONE);
+    ASSERT_HAS(made.out, "written to");
+    AUTO_FREE char *verify_words = mem_format("report --verify %s", path);
+    AUTO_OUTCOME sound = fake_call(&fake, verify_words);
+    assert_int_equal(sound.exit, EXIT_DONE);
+    tamper(path, "redis 6.0.16", "redis 6.0.99");
+    AUTO_OUTCOME forged = fake_call(&fake, verify_words);
+    assert_int_equal(forged.exit, EXIT_NOT_PROVED);
+}
+
+static void a_report_of_an_unknown_run_is_refused(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    AUTO_OUTCOME outcome = fake_call(&fake, "report orders-cache orders-cache-7");
+    assert_int_equal(outcome.exit, EXIT_REFUSED);
+}
+
 static void files_that_are_no_reports_are_refused(void **UNUSED(state))
 {
     AUTO_FAKE fake;
@@ -438,6 +476,8 @@ int main(void)
         cmocka_unit_test(a_node_that_cannot_be_read_shows_in_the_exit),
         cmocka_unit_test(runs_are_listed_and_shown),
         cmocka_unit_test(probe_fails_when_operations_did),
+        cmocka_unit_test(a_report_is_written_and_verified),
+        cmocka_unit_test(a_report_of_an_unknown_run_is_refused),
         cmocka_unit_test(files_that_are_no_reports_are_refused),
         cmocka_unit_test(version_and_help_need_nothing),
         cmocka_unit_test(status_reads_the_journal_when_nobody_listens),

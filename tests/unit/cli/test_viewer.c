@@ -176,13 +176,25 @@ static void a_command_that_changes_nothing_says_so(void **UNUSED(state))
     ASSERT_HAS(outcome.err, "the run is paused already");
 }
 
-static void a_refused_command_says_why(void **UNUSED(state))
+static void an_early_finalize_is_told_so(void **UNUSED(state))
 {
     static const struct fake_turn turns[] = {
+        {"{\"ok\":true,\"snapshot\":{\"soak\":{\"healthy_s\":12,\"wanted_s\":30}}}", {NULL}},
+        {ANSWER("finalize", RUNNING), {NULL}}};
+    AUTO_SCENE scene;
+    scene_open(&scene, turns, ARRAY_COUNT(turns));
+    AUTO_OUTCOME outcome = fake_call(&scene.fake, "finalize orders-cache --yes --detach");
+    assert_int_equal(outcome.exit, EXIT_DETACHED);
+    ASSERT_HAS(outcome.err, "12 s of 30 s were seen healthy");
+}
+
+static void a_refused_command_says_why(void **UNUSED(state))
+{
+    static const struct fake_turn turns[] = {{ANSWER("", RUNNING), {NULL}},
         {"{\"ok\":false,\"exit\":4,\"error\":{\"what\":\"not at its pause point\"}}", {NULL}}};
     AUTO_SCENE scene;
     scene_open(&scene, turns, ARRAY_COUNT(turns));
-    AUTO_OUTCOME outcome = fake_call(&scene.fake, "finalize orders-cache --yes");
+    AUTO_OUTCOME outcome = fake_call(&scene.fake, "finalize orders-cache --yes --quiet");
     assert_int_equal(outcome.exit, EXIT_REFUSED);
     ASSERT_HAS(outcome.err, "upshift: not at its pause point");
 }
@@ -210,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_lost_terminal_only_detaches),
         cmocka_unit_test(resume_watches_past_the_old_state),
         cmocka_unit_test(a_command_that_changes_nothing_says_so),
+        cmocka_unit_test(an_early_finalize_is_told_so),
         cmocka_unit_test(a_refused_command_says_why),
         cmocka_unit_test(status_asks_the_controller),
     };
