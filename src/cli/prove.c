@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "model/probe_log.h"
 #include "report/report.h"
 
 /* --- report --- */
@@ -197,6 +198,12 @@ static int print_probe(struct session *session, const struct json *final)
         js_get_number(final, "failed", 0), js_get_number(final, "raw_failed", 0),
         js_get_number(final, "wrong", 0), js_get_number(final, "acked", 0), lost,
         js_get_number(final, "not_checked", 0));
+    const int64_t load_us = js_get_number(final, "block_count", 0) * PROBE_BLOCK_MS * 1000;
+    const int64_t cpu_us = js_get_number(final, "cpu_us", 0);
+    buf_printf(&text, "cost: %.1f %% of one core, %.1f MB sent, %.1f MB received\n",
+        load_us == 0 ? 0.0 : 100.0 * (double)cpu_us / (double)load_us,
+        (double)js_get_number(final, "bytes_sent", 0) / 1e6,
+        (double)js_get_number(final, "bytes_received", 0) / 1e6);
     session_print(session, buf_text(&text));
     struct json *result = js_object();
     js_put(result, "final", js_ref(final));

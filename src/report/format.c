@@ -59,6 +59,19 @@ const char *format_percent(struct arena *arena, int64_t part, int64_t whole)
                : arena_format(arena, "%" PRId64 ".%" PRId64 " %%", tenths / 10, tenths % 10);
 }
 
+const char *format_bytes(struct arena *arena, int64_t size)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    double value = (double)size;
+    size_t unit = 0;
+    while (value >= 999.5 && unit + 1 < ARRAY_COUNT(units)) {
+        value /= 1000.0;
+        unit++;
+    }
+    return arena_format(
+        arena, unit > 0 && value < 9.95 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
 const char *format_clock(struct arena *arena, int64_t wall_ms)
 {
     char text[CLOCK_TEXT_SIZE];

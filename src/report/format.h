@@ -24,6 +24,9 @@ const char *format_ms(struct arena *arena, int64_t ms);
 /* "99.8 %", always rounded down, so that 100 % means all. */
 const char *format_percent(struct arena *arena, int64_t part, int64_t whole);
 
+/* "850 B", "6.1 kB", "12 MB"; powers of 1000. */
+const char *format_bytes(struct arena *arena, int64_t size);
+
 /* "02:15:04" of a wall time, in UTC. */
 const char *format_clock(struct arena *arena, int64_t wall_ms);
 

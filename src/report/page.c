@@ -161,6 +161,9 @@ static void write_pictures(const struct page *page)
     if (has_probe) {
         chart_write_latency(&chart);
         page_write_stalls(page);
+        buf_append_text(page->out, "<p class=\"note\">Cost of looking: ");
+        format_html(page->out, js_get_text(page->summary, "cost"));
+        buf_append_text(page->out, ".</p>\n");
     }
     page_close_section(page);
     if (js_count(js_get(page->report, "snapshots")) > 0) {

@@ -130,6 +130,35 @@ static void write_readback(const struct json *report, int64_t acked, struct json
     }
 }
 
+/* A witness that gets in the way would be a poor one: what it used itself. */
+static void write_cost(struct arena *arena, const struct json *report, struct json *summary)
+{
+    static const char *const keys[] = {"bytes_sent", "bytes_received"};
+    const struct json *probe = js_get(report, "probe");
+    const struct json *finals = js_get(probe, "finals");
+    for (size_t k = 0; k < ARRAY_COUNT(keys); k++) {
+        int64_t sum = 0;
+        for (size_t i = 0; i < js_count(finals); i++) {
+            sum += js_get_number(js_at(finals, i), keys[k], 0);
+        }
+        js_put_number(summary, keys[k], sum);
+    }
+    if (js_count(js_get(probe, "incarnations")) == 0) {
+        js_put(summary, "cost", js_none());
+        return;
+    }
+    const char *cost = arena_format(arena, "the probe used %s of one core",
+        format_percent(arena, js_get_number(summary, "cpu_us", 0),
+            js_get_number(summary, "observed_ms", 0) * 1000));
+    /* Bytes are in the last record only: those of a probe that was killed are unknown. */
+    if (js_count(finals) == js_count(js_get(probe, "incarnations"))) {
+        cost = arena_format(arena, "%s, sent %s and received %s", cost,
+            format_bytes(arena, js_get_number(summary, "bytes_sent", 0)),
+            format_bytes(arena, js_get_number(summary, "bytes_received", 0)));
+    }
+    js_put_text(summary, "cost", cost);
+}
+
 static void write_steps(const struct json *report, struct json *summary)
 {
     const struct json *steps = js_get(report, "steps");
@@ -216,6 +245,7 @@ void summary_write(struct json *report)
     js_put(report, "summary", summary);
     write_figures(report, summary);
     write_headline(&arena, report, summary);
+    write_cost(&arena, report, summary);
     judge_write(report);
     js_put(report, "stalls", parts_find_stalls(report));
     js_put(report, "parts", parts_find(report));

@@ -93,6 +93,34 @@ static void a_gap_is_never_called_0_failed(void **UNUSED(state))
     built_release(&built);
 }
 
+static void what_the_probe_cost_is_told_everywhere(void **UNUSED(state))
+{
+    static const char cost[] = "the probe used 4.1 % of one core, sent 12 MB and received 987 kB";
+    struct built built;
+    build(&built, &(struct sample_wish){0});
+    assert_string_equal(js_get_text(built.summary, "cost"), cost);
+    assert_figure(&built, "bytes_sent", 12340000);
+    AUTO_BUF text = {0};
+    report_write_text(built.report, &text);
+    assert_non_null(strstr(text.data, "Cost: the probe used 4.1 % of one core"));
+    AUTO_BUF html = {0};
+    report_write_html(built.report, &html);
+    assert_non_null(strstr(html.data, cost));
+    built_release(&built);
+}
+
+static void bytes_of_a_killed_probe_are_not_made_up(void **UNUSED(state))
+{
+    struct built built;
+    build(&built, &(struct sample_wish){.is_probe_killed = true});
+    assert_non_null(strstr(js_get_text(built.summary, "cost"), "of one core"));
+    assert_null(strstr(js_get_text(built.summary, "cost"), "sent"));
+    built_release(&built);
+    build(&built, &(struct sample_wish){.has_no_probe = true});
+    assert_null(js_get_text(built.summary, "cost"));
+    built_release(&built);
+}
+
 static void failures_and_losses_are_counted(void **UNUSED(state))
 {
     struct built built;
@@ -300,6 +328,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clean_run_is_passed_with_its_proof_in_one_line),
         cmocka_unit_test(a_gap_is_never_called_0_failed),
+        cmocka_unit_test(what_the_probe_cost_is_told_everywhere),
+        cmocka_unit_test(bytes_of_a_killed_probe_are_not_made_up),
         cmocka_unit_test(failures_and_losses_are_counted),
         cmocka_unit_test(without_a_probe_nothing_is_proved),
         cmocka_unit_test(a_probe_that_only_read_proves_no_write),
