@@ -181,7 +181,7 @@ static void check_complete(struct invariants *invariants, const struct facts *fa
 static void check_aborted(struct invariants *invariants, const struct facts *facts)
 {
     for (size_t i = 0; i < facts->node_count; i++) {
-        if (invariants->is_taken[i] && !is_in_service(&facts->nodes[i])) {
+        if (invariants->is_taken[i] && !is_in_service(&facts->nodes[i]) && !invariants->may_lose) {
             invariants_complain(
                 invariants, "aborted, and %s was left out of service", facts->nodes[i].name);
         }

@@ -19,6 +19,7 @@
 
 enum {
     TASKS_MAX = 256,
+    WORKERS_MAX = 4,
     TASK_MS_MAX = 20, /* from the queue to the world, and back */
     RESTART_MS_MAX = 5000,
     ANSWER_MS_MAX = 3000, /* an operator reads and types */
@@ -53,6 +54,9 @@ struct universe {
     struct run_state state;
     struct run_task tasks[TASKS_MAX];
     size_t task_count;
+    struct run_result *answers[TASKS_MAX]; /* done, but not heard of yet */
+    size_t answer_count;
+    size_t worker_count; /* tasks in work, one within the other */
     bool is_dead;
     bool is_probe_asked;
     struct json *body; /* of the event handed out last */
@@ -141,10 +145,24 @@ static enum append_fate draw_fate(void *context)
 
 /* --- doing tasks --- */
 
+static struct run_result *do_task(struct universe *universe, size_t index);
+
+/* Other workers act between a worker's reading and its act: here they do it within its reading. */
+static void let_others_work(struct universe *universe)
+{
+    while (universe->worker_count < WORKERS_MAX && universe->task_count > 0 &&
+           draw_below(universe, 3) == 0) {
+        const size_t index = (size_t)draw_below(universe, (int64_t)universe->task_count);
+        struct run_result *result = do_task(universe, index);
+        universe->answers[universe->answer_count++] = result;
+    }
+}
+
 static struct err *read_facts(const struct call *call, void *context, struct facts *ret_facts)
 {
     struct universe *universe = context;
     struct err *err = topology_read(call, call->world->topology, ret_facts);
+    let_others_work(universe);
     if (err == NULL && happens(universe, 10 * universe->options->trouble.blind_pct)) {
         const size_t missed = (size_t)draw_below(universe, (int64_t)ret_facts->node_count);
         struct fact_node *node = &ret_facts->nodes[missed];
@@ -170,7 +188,7 @@ static void submit(void *context, const struct run_task *task)
         js_free(task->before);
         return;
     }
-    if (universe->task_count == TASKS_MAX) {
+    if (universe->task_count + universe->answer_count >= TASKS_MAX) {
         stage_die("too many tasks in flight", NULL);
     }
     universe->tasks[universe->task_count++] = *task;
@@ -184,7 +202,9 @@ static struct run_result *do_task(struct universe *universe, size_t index)
     universe->tasks[index] = universe->tasks[--universe->task_count];
     clock_wait_ms(sim_clock(universe->sim), 1 + draw_below(universe, TASK_MS_MAX));
     invariants_before_task(&universe->invariants, &task);
+    universe->worker_count++;
     struct run_result *result = executor_do(&universe->executor, &task);
+    universe->worker_count--;
     invariants_after_task(&universe->invariants, &task, result);
     js_free(task.args);
     js_free(task.before);
@@ -204,6 +224,9 @@ static void bury(struct universe *universe)
             universe->task_count--;
         }
     }
+    while (universe->answer_count > 0) {
+        run_result_free(universe->answers[--universe->answer_count]);
+    }
     run_release(&universe->state);
     js_free(universe->body);
     universe->body = NULL;
@@ -221,13 +244,31 @@ static void fill_command(
         (struct event){.kind = EVENT_OPERATOR, .command = command, .who = "ada", .reply_id = 1};
 }
 
+/* Has the run stopped the node, to start it again later? */
+static bool is_the_runs(const struct run_state *state, const char *node)
+{
+    bool is_stopped = false;
+    for (size_t i = 0; i < state->step_count; i++) {
+        const struct run_step *step = &state->steps[i];
+        if (!text_equal(step->plan->node, node)) {
+            continue;
+        }
+        if (step->plan->takes_out) {
+            is_stopped = step->status != RUN_STEP_PENDING;
+        } else if (text_equal(step->plan->kind, "service.start") && run_step_is_final(step)) {
+            is_stopped = false;
+        }
+    }
+    return is_stopped;
+}
+
 /* Servers that died and that the run is not about to start itself. */
 static void start_dead_nodes(struct universe *universe)
 {
     AUTO_FACTS facts = {0};
     stage_read(universe->options->stage, &facts);
     for (size_t i = 0; i < facts.node_count; i++) {
-        if (!facts.nodes[i].is_reachable && !universe->invariants.is_taken[i]) {
+        if (!facts.nodes[i].is_reachable && !is_the_runs(&universe->state, facts.nodes[i].name)) {
             trace(universe, "operator", "starts a server that died");
             stage_start_by_hand(universe->options->stage, facts.nodes[i].name);
         }
@@ -353,6 +394,22 @@ static bool wait_for_time(struct universe *universe, int64_t until_ms, struct ev
     return false;
 }
 
+/* What a worker posts next, or NULL when there is nothing in flight. */
+static struct run_result *next_answer(struct universe *universe)
+{
+    const size_t count = universe->task_count + universe->answer_count;
+    if (count == 0) {
+        return NULL;
+    }
+    const size_t index = (size_t)draw_below(universe, (int64_t)count);
+    if (index < universe->task_count) {
+        return do_task(universe, index);
+    }
+    struct run_result *result = universe->answers[index - universe->task_count];
+    universe->answers[index - universe->task_count] = universe->answers[--universe->answer_count];
+    return result;
+}
+
 static bool next_event(void *context, int64_t until_ms, struct event *ret_event)
 {
     struct universe *universe = context;
@@ -375,11 +432,10 @@ static bool next_event(void *context, int64_t until_ms, struct event *ret_event)
     if (operate(universe, ret_event) || answer_as_probe(universe, ret_event)) {
         return true;
     }
-    if (universe->task_count == 0) {
+    struct run_result *result = next_answer(universe);
+    if (result == NULL) {
         return wait_for_time(universe, until_ms, ret_event);
     }
-    const size_t index = (size_t)draw_below(universe, (int64_t)universe->task_count);
-    struct run_result *result = do_task(universe, index);
     if (happens(universe, universe->options->trouble.death_permille)) {
         die(universe, "before an answer");
         run_result_free(result);
