@@ -70,9 +70,9 @@ bool terminal_draw(const char *text)
     struct str rest = str_of(text), line;
     bool is_first = true;
     while (rest.size > 0 && str_cut(&rest, '\n', &line)) {
-        buf_append_text(&frame, is_first ? "" : "\r\n");
+        /* Erased first: behind a full line the cursor still stands on its last column. */
+        buf_append_text(&frame, is_first ? "\x1b[K" : "\r\n\x1b[K");
         buf_append_str(&frame, line);
-        buf_append_text(&frame, "\x1b[K");
         is_first = false;
     }
     buf_append_text(&frame, "\x1b[J");

@@ -7,6 +7,8 @@
 #include "base/str.h"
 #include "cli/exit.h"
 
+enum { LONG_WAIT_MS = 2000 };
+
 const char *view_get_text(const struct json *object, const char *key, const char *fallback)
 {
     const char *text = js_get_text(object, key);
@@ -88,11 +90,21 @@ void view_append_waiting(const struct json *snapshot, struct buf *ret_text)
     }
 }
 
-/* The same wait goes on as long as what, why and since stay. */
-static bool is_same_wait(const struct json *a, const struct json *b)
+/* A wait worth a line of its own: most end within a moment, and a log of them tells nothing. */
+static bool is_long_wait(const struct json *snapshot)
 {
-    return text_equal(js_get_text(a, "what"), js_get_text(b, "what")) &&
-           text_equal(js_get_text(a, "because"), js_get_text(b, "because")) &&
+    const struct json *waiting = js_get(snapshot, "waiting");
+    return js_is(waiting, JS_OBJECT) &&
+           js_get_number(snapshot, "now_wall_ms", 0) - js_get_number(waiting, "since_wall_ms", 0) >=
+               LONG_WAIT_MS;
+}
+
+/* The same wait goes on as long as what and since stay; its reason may change with every look. */
+static bool is_same_wait(const struct json *previous, const struct json *snapshot)
+{
+    const struct json *a = js_get(previous, "waiting");
+    const struct json *b = js_get(snapshot, "waiting");
+    return is_long_wait(previous) && text_equal(js_get_text(a, "what"), js_get_text(b, "what")) &&
            js_get_number(a, "since_wall_ms", 0) == js_get_number(b, "since_wall_ms", 0);
 }
 
@@ -104,8 +116,7 @@ void view_append_news(
         view_append_event(js_at(events, i), ret_text);
         buf_append_char(ret_text, '\n');
     }
-    const struct json *waiting = js_get(snapshot, "waiting");
-    if (js_is(waiting, JS_OBJECT) && !is_same_wait(js_get(previous, "waiting"), waiting)) {
+    if (is_long_wait(snapshot) && !is_same_wait(previous, snapshot)) {
         append_time(ret_text, js_get_number(snapshot, "now_wall_ms", 0));
         buf_append_char(ret_text, ' ');
         view_append_waiting(snapshot, ret_text);

@@ -243,14 +243,29 @@ static void news_are_what_was_not_there_before(void **UNUSED(state))
     assert_int_equal(text.size, 0);
 }
 
-static void a_new_wait_is_news(void **UNUSED(state))
+static void wait_since(struct json *snapshot, int64_t ago_ms)
 {
-    AUTO_JSON first = load();
-    AUTO_JSON second = load();
-    js_put_text(js_get(second, "waiting"), "because", "n6 is loading its data");
+    const int64_t now_ms = js_get_number(snapshot, "now_wall_ms", 0);
+    js_put_number(js_get(snapshot, "waiting"), "since_wall_ms", now_ms - ago_ms);
+}
+
+static void a_wait_is_news_once_when_it_has_lasted_a_while(void **UNUSED(state))
+{
+    AUTO_JSON young = load();
+    AUTO_JSON old = load();
     AUTO_BUF text = {0};
-    view_append_news(first, second, &text);
-    assert_non_null(strstr(buf_text(&text), "because n6 is loading its data, since 22:14:00"));
+    wait_since(young, 1500);
+    view_append_news(young, young, &text);
+    assert_int_equal(text.size, 0);
+    wait_since(old, 2500);
+    js_put_text(js_get(old, "waiting"), "because", "n6 is loading its data");
+    view_append_news(young, old, &text);
+    assert_non_null(strstr(buf_text(&text), "because n6 is loading its data, since 22:13:5"));
+    buf_clear(&text);
+    AUTO_JSON later = js_copy(old);
+    js_put_text(js_get(later, "waiting"), "because", "n6 is 5 bytes behind");
+    view_append_news(old, later, &text);
+    assert_int_equal(text.size, 0);
 }
 
 static void durations_are_short(void **UNUSED(state))
@@ -284,7 +299,7 @@ int main(void)
         cmocka_unit_test(status_and_end_say_what_to_do),
         cmocka_unit_test(a_question_is_in_the_plain_end),
         cmocka_unit_test(news_are_what_was_not_there_before),
-        cmocka_unit_test(a_new_wait_is_news),
+        cmocka_unit_test(a_wait_is_news_once_when_it_has_lasted_a_while),
         cmocka_unit_test(durations_are_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
