@@ -163,6 +163,7 @@ void sim_on_learn(struct sim *sim, struct sim_node *node)
     node->role = FACT_ROLE_REPLICA;
     node->primary = owner;
     node->epoch = sim->nodes[owner].epoch;
+    sim_refresh_view(sim, node, owner); /* the slots never are without an owner in its view */
     sim_announce(sim, node);
     sim_attach(sim, node);
 }
