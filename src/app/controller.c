@@ -46,7 +46,7 @@ struct controller {
     struct executor executor;
     struct workers *workers;
     struct server *server;
-    struct keeper *keeper;
+    struct keeper *_Atomic keeper; /* the server's thread may look before it is there */
     struct log log;
     int log_fd;
     bool is_resumed;
@@ -240,6 +240,10 @@ static struct err *open_executor(struct controller *controller)
     if (err == NULL) {
         err = world_open(controller->run.cluster, &controller->world);
     }
+    if (err == NULL && getenv("UPSHIFT_TRACE") != NULL) {
+        controller->log.level_min = LOG_DEBUG;
+        world_trace(&controller->world, &controller->log);
+    }
     controller->executor = (struct executor){
         .steps = controller->tables->steps,
         .gates = strategy_gates,
@@ -287,7 +291,10 @@ static struct err *open_ears(struct controller *controller)
         .cluster = controller->run.cluster,
         .policy = &controller->run.plan.policy,
     };
-    return keeper_open(&config, &keeper_hooks, &controller->keeper);
+    struct keeper *keeper = NULL;
+    err = keeper_open(&config, &keeper_hooks, &keeper);
+    controller->keeper = keeper;
+    return err;
 }
 
 /* A run that cannot even begin must not stand in the way of the next: it ends as REFUSED. */
@@ -339,9 +346,9 @@ static struct err *open_all(struct controller *controller, const struct json *re
 
 static void close_all(struct controller *controller)
 {
-    server_close(controller->server);
-    workers_close(controller->workers);
+    server_close(controller->server); /* all who post to the workers end before them */
     keeper_close(controller->keeper);
+    workers_close(controller->workers);
     world_close(&controller->world);
     stored_run_release(&controller->run);
     rules_release(&controller->rules);

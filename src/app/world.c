@@ -11,6 +11,7 @@
 #include "drivers/settings.h"
 #include "drivers/suite/suite.h"
 #include "drivers/topology.h"
+#include "drivers/trace/trace.h"
 
 /* The registry: an inventory's words and what they open. A capability is added by a row here. */
 static struct err *open_local(struct world *world)
@@ -85,6 +86,16 @@ struct err *world_open(const struct inv_cluster *cluster, struct world *ret_worl
     }
     *ret_world = world;
     return NULL;
+}
+
+void world_trace(struct world *world, const struct log *log)
+{
+    world->topology = trace_topology(log, world->topology);
+    world->replication = trace_replication(log, world->replication);
+    world->settings = trace_settings(log, world->settings);
+    world->package = trace_package(log, world->package);
+    world->service = trace_service(log, world->service);
+    world->host = trace_host(log, world->host);
 }
 
 void world_close(struct world *world)

@@ -8,6 +8,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "drivers/world.h"
 #include "model/inventory.h"
 #include "model/version.h"
@@ -16,5 +17,8 @@
  * Errors: ERR_INVALID a name without a driver. Owns: release with world_close(). */
 MUST_USE struct err *world_open(const struct inv_cluster *cluster, struct world *ret_world);
 void world_close(struct world *world);
+
+/* Logs every call of every driver at debug. `log` is borrowed until world_close(). */
+void world_trace(struct world *world, const struct log *log);
 
 #endif
