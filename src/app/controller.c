@@ -31,6 +31,7 @@
 enum {
     WORKER_COUNT = 4,
     REQUEST_SIZE_MAX = 64 << 20, /* a plan for thousands of nodes */
+    JOURNAL_FAILED_EXIT = 7,     /* cli/exit.h */
     SIGNAL_LOOK_NS = 50000000,   /* how long the end waits for the signal thread */
 };
 
@@ -423,7 +424,8 @@ static int serve(struct controller *controller)
         /* A failed append never happened: end now, the next controller trusts the disk. */
         AUTO_FREE char *text = err_text(err);
         log_event(&controller->log, LOG_ERROR, "journal_failed", "error", text, NULL);
-        _exit(7);
+        server_fail(controller->server, JOURNAL_FAILED_EXIT, err);
+        _exit(JOURNAL_FAILED_EXIT);
     }
     atomic_store(&controller->is_over, true);
     if (has_signals) {
