@@ -175,7 +175,15 @@ static void append_scopes(const struct json *snapshot, struct buf *text)
 static void append_way_back(const struct json *snapshot, struct buf *text)
 {
     const struct json *lines = js_get(snapshot, "way_back_by_hand");
-    if (!text_equal(js_get_text(snapshot, "way_back"), "open") || js_count(lines) == 0) {
+    const char *way_back = js_get_text(snapshot, "way_back");
+    const char *reason = js_get_text(snapshot, "way_back_reason");
+    if (!text_equal(way_back, "open")) {
+        if (way_back != NULL && reason != NULL) {
+            buf_printf(text, "the way back is %s: %s\n", way_back, reason);
+        }
+        return;
+    }
+    if (js_count(lines) == 0) {
         return;
     }
     buf_append_text(text, "the way back by hand, in this order:\n");
@@ -233,7 +241,7 @@ static const struct next_step next_steps[] = {
     {EXIT_ABORTED, "next: the cluster stands between versions; `upshift plan %s VERSION` plans "
                    "what remains\n"},
     {EXIT_REFUSED, "next: nothing was changed; remove the reasons and plan anew\n"},
-    {EXIT_DONE, "next: nothing; the run is complete and proved\n"},
+    {EXIT_DONE, "next: nothing; the run is complete\n"},
     {EXIT_NOT_PROVED, "next: read what is not proved: `upshift report %s`\n"},
 };
 

@@ -74,6 +74,7 @@ void run_release(struct run_state *state)
         run_answer_release(&step->live.blocked);
     }
     js_free(state->nodes);
+    free(state->way_back_reason);
     forget_reasons(state);
     run_answer_release(&state->health.blocked);
     arena_release(&state->arena);
@@ -237,6 +238,8 @@ static void fold_way_back(struct run_state *state, const struct journal_record *
     const char *to = js_get_text(record->body, "to");
     if (to != NULL && codec_enum_value(run_way_back_names, to, &way_back)) {
         state->way_back = (enum run_way_back)way_back;
+        free(state->way_back_reason);
+        state->way_back_reason = copy_or_null(js_get_text(record->body, "reason"));
     }
 }
 

@@ -171,6 +171,7 @@ struct run_state {
     /* durable: run_fold() only */
     enum run_status status;
     enum run_way_back way_back;
+    char *way_back_reason;         /* why it is not open; NULL: nothing to say; owned */
     enum run_phase_status *phases; /* as plan->phases */
     struct run_step *steps;        /* all steps, in plan order */
     size_t step_count;

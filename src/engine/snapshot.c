@@ -176,6 +176,7 @@ struct json *run_snapshot(const struct run_state *state, int64_t now_ms, int64_t
     js_put_text(snapshot, "direction", "forward");
     js_put_text(snapshot, "phase", open < plan->phase_count ? plan->phases[open].name : NULL);
     js_put_text(snapshot, "way_back", run_way_back_names[state->way_back]);
+    js_put_text(snapshot, "way_back_reason", state->way_back_reason);
     js_put_number(snapshot, "epoch", state->epoch);
     js_put_number(snapshot, "started_wall_ms", state->started_wall_ms);
     js_put_number(snapshot, "now_wall_ms", wall_ms);

@@ -214,6 +214,18 @@ static void status_and_end_say_what_to_do(void **UNUSED(state))
     compare(&text, "end-soaking");
 }
 
+static void a_closed_way_back_is_said_with_its_reason(void **UNUSED(state))
+{
+    AUTO_JSON snapshot = load();
+    js_put_text(snapshot, "way_back", "closed");
+    js_put_text(snapshot, "way_back_reason", "node-1 has 5 keys less than node-4");
+    AUTO_BUF text = {0};
+    view_append_status(snapshot, &text);
+    assert_non_null(
+        strstr(buf_text(&text), "the way back is closed: node-1 has 5 keys less than node-4\n"));
+    assert_null(strstr(buf_text(&text), "CLUSTER FAILOVER"));
+}
+
 static void a_question_is_in_the_plain_end(void **UNUSED(state))
 {
     AUTO_JSON snapshot = load();
@@ -297,6 +309,7 @@ int main(void)
         cmocka_unit_test(an_empty_snapshot_is_no_trouble),
         cmocka_unit_test(texts_cannot_steer_the_terminal),
         cmocka_unit_test(status_and_end_say_what_to_do),
+        cmocka_unit_test(a_closed_way_back_is_said_with_its_reason),
         cmocka_unit_test(a_question_is_in_the_plain_end),
         cmocka_unit_test(news_are_what_was_not_there_before),
         cmocka_unit_test(a_wait_is_news_once_when_it_has_lasted_a_while),

@@ -291,6 +291,7 @@ static void a_closed_way_back_is_said_once_and_stays_closed(void **state)
     bench->during = GATE_NEVER;
     bench_run(bench, 3000);
     assert_int_equal(bench->state.way_back, RUN_WAY_BACK_CLOSED);
+    assert_string_equal(bench->state.way_back_reason, "toy");
     bench->during = GATE_YES;
     bench_run(bench, 3000);
     assert_int_equal(bench->state.way_back, RUN_WAY_BACK_CLOSED);
