@@ -7,9 +7,9 @@ clients of other kinds, all in one private folder that is removed at the end.
         rig.upshift("upgrade", "demo", "7.0", "--yes", expected=(12,))
         stock_counts, patient_counts = rig.stop_clients(clients)
 
-Everything that is started here, or by upshift from here, carries the folder in its environment:
-that is how close() finds the servers, controllers and probes that outlived their parents; it ends
-no others.
+Everything that is started here, or by upshift from here, carries the folder in its environment, and
+servers, which write their title over their environment, work in a folder below it: that is how
+close() finds the servers, controllers and probes that outlived their parents. It ends no others.
 """
 import json
 import os
@@ -30,7 +30,7 @@ SOAK_S = 3
 SUITES = {"redis": {"6.0": "bullseye", "7.0": "bookworm"}, "valkey": {"8.1": "trixie"}}
 FIRST = ("redis", "6.0")
 MARK = "UPSHIFT_STATE_DIR"
-END_TIMEOUT_S = 10
+END_TIMEOUT_S = 4
 CLIENT_TIMEOUT_S = 120  # it reads back everything that it wrote
 
 
@@ -140,17 +140,18 @@ class Rig:
     # The end.
 
     def processes(self):
-        """All processes that carry our folder in their environment."""
+        """All processes that are ours, see the module's text."""
+        found = [int(entry.name) for entry in Path("/proc").iterdir()
+                 if entry.name.isdigit() and self.owns(entry)]
+        return [pid for pid in found if pid != os.getpid() and is_alive(pid)]
+
+    def owns(self, entry):
         mark = f"{MARK}={self.state}".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if (entry.name.isdigit() and int(entry.name) != os.getpid()
-                        and mark in (entry / "environ").read_bytes().split(b"\0")):
-                    found.append(int(entry.name))
-            except OSError:  # gone, or somebody else's
-                pass
-        return [pid for pid in found if is_alive(pid)]
+        try:
+            return (self.directory in Path(os.readlink(entry / "cwd")).parents
+                    or mark in (entry / "environ").read_bytes().split(b"\0"))
+        except OSError:  # gone, or somebody else's
+            return False
 
     def end_processes(self):
         """Asks them to end, and kills those that do not."""
