@@ -28,6 +28,8 @@ enum {
     EVENTS_MAX = 50,
     SEND_SPACING_MS = 100, /* a screen need not change more often */
     SEND_AT_LEAST_MS = 1000,
+    FAILED_MS = 500, /* whoever has just started this controller connects within that */
+    FAILED_LOOK_MS = 10,
 };
 
 struct client {
@@ -49,6 +51,8 @@ struct server {
     struct json *snapshot;                   /* the engine's part; guarded by lock */
     struct json *events;                     /* guarded by lock */
     bool has_news;                           /* guarded by lock */
+    struct json *failure;                    /* why all is over, or NULL; guarded by lock */
+    bool is_failure_told;                    /* guarded by lock */
     bool is_closing;                         /* guarded by lock */
     struct client clients[CLIENT_COUNT_MAX]; /* guarded by lock */
     size_t client_count;
@@ -113,7 +117,10 @@ static void on_request(struct server *server, struct client *client, const struc
 {
     const char *word = js_get_text(request, "command");
     int command = 0;
-    if (text_equal(word, "status") || text_equal(word, "watch")) {
+    if (server->failure != NULL) {
+        queue_line(client, server->failure);
+        server->is_failure_told = true;
+    } else if (text_equal(word, "status") || text_equal(word, "watch")) {
         client->is_watching = client->is_watching || text_equal(word, "watch");
         answer_with_snapshot(server, client, "");
     } else if (word != NULL && codec_enum_value(run_command_names, word, &command)) {
@@ -328,6 +335,7 @@ static void free_server(struct server *server)
     fs_close_slot(&server->wake_fd);
     js_free(server->snapshot);
     js_free(server->events);
+    js_free(server->failure);
     (void)pthread_mutex_destroy(&server->lock);
     free(server->directory);
     free(server);
@@ -426,4 +434,38 @@ void server_reply(
     }
     (void)pthread_mutex_unlock(&server->lock);
     wake(server);
+}
+
+/* Has anybody been told, and everybody who was heard it? */
+static bool is_failure_told(struct server *server)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    bool is_told = server->is_failure_told;
+    for (size_t i = 0; i < server->client_count; i++) {
+        is_told = is_told && server->clients[i].output.size == 0;
+    }
+    (void)pthread_mutex_unlock(&server->lock);
+    return is_told;
+}
+
+void server_fail(struct server *server, int exit_code, const struct err *err)
+{
+    struct json *failure = js_object();
+    js_put_bool(failure, "ok", false);
+    js_put_bool(failure, "failed", true);
+    js_put_number(failure, "exit", exit_code);
+    js_put(failure, "error", js_of_err(err));
+    (void)pthread_mutex_lock(&server->lock);
+    server->failure = failure;
+    for (size_t i = 0; i < server->client_count; i++) {
+        queue_line(&server->clients[i], failure);
+        server->clients[i].is_watching = false;
+        server->is_failure_told = true;
+    }
+    (void)pthread_mutex_unlock(&server->lock);
+    wake(server);
+    const int64_t deadline_ms = clock_now_us() / 1000 + FAILED_MS;
+    while (!is_failure_told(server) && clock_now_us() / 1000 < deadline_ms) {
+        clock_wait_ms(clock_system(), FAILED_LOOK_MS);
+    }
 }

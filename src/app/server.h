@@ -41,4 +41,8 @@ void server_tell(struct server *server, int64_t wall_ms, const char *text);
 void server_reply(
     struct server *server, int64_t reply_id, bool is_ok, int exit_code, const char *text);
 
+/* Tells everybody, also those who come now, why the controller cannot go on. Blocks: until
+ * somebody has heard it, half a second at most. */
+void server_fail(struct server *server, int exit_code, const struct err *err);
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "engine/control.h"
 
 static struct err *read_answer(int fd, struct json **ret_answer)
 {
@@ -34,38 +35,6 @@ static struct err *read_answer(int fd, struct json **ret_answer)
     return js_parse(line.data, line.size, "the controller's answer", ret_answer);
 }
 
-/* The error as the controller told it, under one line of ours. */
-static struct err *err_of_answer(const struct json *error)
-{
-    static const char *const codes[] = {"locked", "run_unfinished", "journal_newer",
-        "journal_locked", "journal_full", "journal_damaged", "journal_io",
-        "plan_from_another_release", "secret_missing"};
-    struct err *err = NULL;
-    const struct json *levels[16];
-    size_t count = 0;
-    for (; js_is(error, JS_OBJECT) && count < ARRAY_COUNT(levels); error = js_get(error, "cause")) {
-        levels[count++] = error;
-    }
-    while (count > 0) {
-        const struct json *level = levels[--count];
-        const char *what = js_get_text(level, "what");
-        const char *where = js_get_text(level, "where");
-        const char *hint = js_get_text(level, "hint");
-        what = what == NULL ? "the controller failed" : what;
-        err = err == NULL ? err_new(ERR_REFUSED, where, "%s", what)
-                          : err_wrap(err, where, "%s", what);
-        for (size_t i = 0; i < ARRAY_COUNT(codes); i++) {
-            if (text_equal(codes[i], js_get_text(level, "code"))) {
-                err = err_code(err, codes[i]);
-            }
-        }
-        if (hint != NULL) {
-            err = err_hint(err, "%s", hint);
-        }
-    }
-    return err != NULL ? err : err_new(ERR_INTERNAL, NULL, "the controller failed");
-}
-
 struct err *controller_start(const struct json *request, char **ret_run)
 {
     int ends[2];
@@ -86,7 +55,7 @@ struct err *controller_start(const struct json *request, char **ret_run)
         return err;
     }
     if (!js_get_bool(answer, "ok", false)) {
-        return err_of_answer(js_get(answer, "error"));
+        return control_err_of(js_get(answer, "error"));
     }
     const char *run = js_get_text(answer, "run");
     *ret_run = mem_strdup(run == NULL ? "" : run);

@@ -39,6 +39,7 @@ struct viewer {
     struct control *control;
     int signal_fd;
     struct json *snapshot; /* the last one */
+    struct err *failure;   /* why the controller cannot go on */
     size_t interrupt_count;
     bool is_over;
     int exit;
@@ -248,8 +249,11 @@ static void on_control(struct viewer *viewer)
     do {
         struct json *snapshot = NULL;
         const struct call call = call_for(ANSWER_MS);
-        AUTO_ERR err = control_next(&call, viewer->control, &snapshot);
-        if (snapshot == NULL) {
+        struct err *err = control_next(&call, viewer->control, &snapshot);
+        if (err != NULL) {
+            viewer->failure = err;
+            viewer->is_over = true;
+        } else if (snapshot == NULL) {
             lose_controller(viewer);
         } else {
             take_snapshot(viewer, snapshot);
@@ -395,6 +399,7 @@ static struct err *watch(struct viewer *viewer)
     while (err == NULL && !viewer->is_over) {
         watch_once(viewer);
     }
+    err = err == NULL ? viewer->failure : err;
     terminal_close(&viewer->terminal);
     control_close(viewer->control);
     if (err == NULL && viewer->exit == EXIT_DETACHED) {

@@ -120,6 +120,43 @@ static struct err *send_line(struct control *control, const struct json *request
     return NULL;
 }
 
+struct err *control_err_of(const struct json *error)
+{
+    static const char *const codes[] = {"locked", "run_unfinished", "journal_newer",
+        "journal_locked", "journal_full", "journal_damaged", "journal_io",
+        "plan_from_another_release", "secret_missing"};
+    struct err *err = NULL;
+    const struct json *levels[16];
+    size_t count = 0;
+    for (; js_is(error, JS_OBJECT) && count < ARRAY_COUNT(levels); error = js_get(error, "cause")) {
+        levels[count++] = error;
+    }
+    while (count > 0) {
+        const struct json *level = levels[--count];
+        const char *what = js_get_text(level, "what");
+        const char *where = js_get_text(level, "where");
+        const char *hint = js_get_text(level, "hint");
+        what = what == NULL ? "the controller failed" : what;
+        err = err == NULL ? err_new(ERR_REFUSED, where, "%s", what)
+                          : err_wrap(err, where, "%s", what);
+        for (size_t i = 0; i < ARRAY_COUNT(codes); i++) {
+            if (text_equal(codes[i], js_get_text(level, "code"))) {
+                err = err_code(err, codes[i]);
+            }
+        }
+        if (hint != NULL) {
+            err = err_hint(err, "%s", hint);
+        }
+    }
+    return err != NULL ? err : err_new(ERR_INTERNAL, NULL, "the controller failed");
+}
+
+/* The controller says why it ends; to everybody, whatever they asked. */
+static struct err *err_of_failure(const struct json *answer)
+{
+    return js_get_bool(answer, "failed", false) ? control_err_of(js_get(answer, "error")) : NULL;
+}
+
 struct err *control_request(const struct call *call, struct control *control,
     const struct json *request, struct json **ret_answer)
 {
@@ -134,7 +171,15 @@ struct err *control_request(const struct call *call, struct control *control,
     if (err != NULL) {
         return err_code(err, "no_controller");
     }
-    return js_parse(line, strlen(line), "the controller's answer", ret_answer);
+    AUTO_JSON answer = NULL;
+    err = js_parse(line, strlen(line), "the controller's answer", &answer);
+    if (err == NULL) {
+        err = err_of_failure(answer);
+    }
+    if (err == NULL) {
+        *ret_answer = js_ref(answer);
+    }
+    return err;
 }
 
 struct err *control_next(
@@ -148,6 +193,9 @@ struct err *control_next(
     }
     AUTO_JSON answer = NULL;
     err = js_parse(line, strlen(line), "the controller's snapshot", &answer);
+    if (err == NULL) {
+        err = err_of_failure(answer);
+    }
     if (err == NULL) {
         *ret_snapshot = js_ref(js_get(answer, "snapshot"));
     }

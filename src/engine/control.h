@@ -6,6 +6,8 @@
  * | "abort" | "finalize", "who": ..., "answer": ...}. Answer: {"ok": true, "text": ..., "snapshot":
  * {...}} or {"ok": false, "exit": N, "error": {err chain}}. `watch` goes on with one {"snapshot":
  * ...} line whenever something changed, at least every second, and ends when the controller ends.
+ * A controller that cannot go on, because its journal fails, sends everybody {"ok": false,
+ * "failed": true, "exit": 7, "error": {err chain}} before it ends.
  *
  * Snapshot, an object (all keys always there; null where nothing applies):
  *   run, cluster, title, state, direction, phase, way_back, epoch, controller_pid
@@ -42,11 +44,16 @@ struct control;
 MUST_USE struct err *control_connect(
     const struct call *call, const char *directory, struct control **ret_control);
 
-/* Sends one request and waits for its answer. Owns: `*ret_answer` is a new reference. */
+/* The error as a controller told it in JSON; codes that callers know are kept. */
+MUST_USE RETURNS_NONNULL struct err *control_err_of(const struct json *error);
+
+/* Sends one request and waits for its answer. Owns: `*ret_answer` is a new reference.
+ * Errors: ERR_UNKNOWN no answer came; the controller's own error when it cannot go on. */
 MUST_USE struct err *control_request(const struct call *call, struct control *control,
     const struct json *request, struct json **ret_answer);
 
-/* After a `watch` request: waits for the next snapshot; NULL when the controller has ended. */
+/* After a `watch` request: waits for the next snapshot; NULL when the controller has ended.
+ * Errors: as control_request(). */
 MUST_USE struct err *control_next(
     const struct call *call, struct control *control, struct json **ret_snapshot);
 
