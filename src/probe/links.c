@@ -401,7 +401,9 @@ void links_wait(struct links *links, int64_t until_us, int extra_fd)
     int64_t left_us = until_us - clock_now_us();
     left_us = left_us < 0 ? 0 : left_us;
     const struct timespec left = {.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
-    if (ppoll(links->polled, count, &left, NULL) <= 0) {
+    const int ready = ppoll(links->polled, count, &left, NULL);
+    links->events->woken(links->events->context);
+    if (ready <= 0) {
         return;
     }
     for (size_t i = 1; i < count; i++) {

@@ -50,6 +50,7 @@ struct link_loss {
 };
 
 struct link_events {
+    void (*woken)(void *context); /* the wait has ended; answers and losses follow */
     void (*answered)(
         void *context, const struct link *link, struct request request, const struct resp *value);
     void (*lost)(void *context, const struct link *link, struct request request,

@@ -58,6 +58,25 @@ static void take_map(
     }
 }
 
+static void note_stall(struct loop *loop, int64_t from_us, int64_t to_us)
+{
+    if (to_us - from_us >= STALL_US_MIN) {
+        ops_note_stall(&loop->ops, from_us, to_us);
+        timeline_count_stall(&loop->timeline, from_us, to_us);
+    }
+}
+
+/* Before the answers: what overslept is not their latency. */
+static void woken(void *context)
+{
+    struct loop *loop = context;
+    loop->woken_us = clock_now_us();
+    if (loop->wake_us != 0) {
+        note_stall(loop, loop->wake_us, loop->woken_us);
+        loop->wake_us = 0;
+    }
+}
+
 static void answered(
     void *context, const struct link *link, struct request request, const struct resp *value)
 {
@@ -271,14 +290,6 @@ static void trim(struct loop *loop, int64_t now_us)
     }
 }
 
-static void note_stall(struct loop *loop, int64_t from_us, int64_t to_us)
-{
-    if (to_us - from_us >= STALL_US_MIN) {
-        loop->ops.stalled_us += to_us - from_us;
-        timeline_count_stall(&loop->timeline, from_us, to_us);
-    }
-}
-
 /* One turn while operations are under way. */
 static void turn(struct loop *loop)
 {
@@ -299,10 +310,10 @@ static void turn(struct loop *loop)
     wake_us = min_us(wake_us, readback_wake_us(&loop->readback));
     wake_us = min_us(wake_us, now_us + BLOCK_US);
     note_stall(loop, loop->woken_us, clock_now_us());
-    const int64_t asleep_us = clock_now_us();
+    loop->woken_us = clock_now_us(); /* in case that it does not sleep at all */
+    loop->wake_us = wake_us > loop->woken_us ? wake_us : loop->woken_us;
     links_wait(&loop->links, wake_us, loop->control_fd);
-    loop->woken_us = clock_now_us();
-    note_stall(loop, wake_us > asleep_us ? wake_us : asleep_us, loop->woken_us);
+    loop->wake_us = 0;
     take_messages(loop);
 }
 
@@ -360,7 +371,7 @@ static void write_final(struct loop *loop, struct probe_final *ret_final)
 
 struct err *loop_run(struct loop *loop, struct probe_final *ret_final)
 {
-    loop->events = (struct link_events){answered, lost, loop};
+    loop->events = (struct link_events){woken, answered, lost, loop};
     loop->links.events = &loop->events;
     start_loader(loop);
     find_layout(loop);

@@ -56,6 +56,7 @@ struct loop {
     int64_t map_sent_us; /* last question about the layout */
     uint32_t map_attempt;
     bool is_map_awaited, has_map;
+    int64_t wake_us;                              /* when this wait should end; 0: any time */
     int64_t woken_us;                             /* when the last wait ended */
     int64_t second_us;                            /* when the observer was last told */
     int64_t second_latencies[PROBE_BUCKET_COUNT]; /* sums at that time */

@@ -19,7 +19,7 @@ enum {
 
 struct op {
     int64_t due_us;
-    int64_t stalled_us; /* the probe's own pauses up to its begin */
+    int64_t stalled_us; /* the probe's own pauses before it was due */
     int64_t number;     /* of its key; negative: one that does not exist */
     int64_t retry_us;   /* 0: no retry is due */
     struct link *fresh; /* its own link while it has one */
@@ -93,6 +93,22 @@ static struct timeline_block *block_of(const struct ops *ops, const struct op *o
     return timeline_at(ops->timeline, op->due_us);
 }
 
+void ops_note_stall(struct ops *ops, int64_t from_us, int64_t to_us)
+{
+    ops->stall_us = to_us - from_us;
+    ops->stall_end_us = to_us;
+    ops->stalled_us += ops->stall_us;
+}
+
+/* The pauses before a time not long ago: the last one may have been under way then. */
+static int64_t stalled_before(const struct ops *ops, int64_t us)
+{
+    const int64_t after_us = ops->stall_end_us - us;
+    return ops->stalled_us - (after_us < 0                  ? 0
+                                 : after_us < ops->stall_us ? after_us
+                                                            : ops->stall_us);
+}
+
 /* Ends an operation that failed for good. */
 static void decide_failed(struct ops *ops, struct op *op)
 {
@@ -116,7 +132,8 @@ static void decide_ok(struct ops *ops, struct op *op, int64_t now_us, bool is_wr
     block->undecided--;
     block->sums.ok++;
     block->sums.wrong += is_wrong ? 1 : 0;
-    timeline_count_latency(block, now_us - op->due_us);
+    const int64_t latency_us = now_us - op->due_us - (ops->stalled_us - op->stalled_us);
+    timeline_count_latency(block, latency_us > 0 ? latency_us : 0);
     if (op->is_write) {
         ranges_add(&block->acked, op->number, op->number);
         ranges_add(&ops->keys->acked, op->number, op->number);
@@ -253,7 +270,7 @@ static void begin_op(struct ops *ops, int64_t due_us)
     }
     const uint64_t id = ops->next_id++;
     struct op *op = find_op(ops, id);
-    *op = (struct op){.due_us = due_us, .stalled_us = ops->stalled_us};
+    *op = (struct op){.due_us = due_us, .stalled_us = stalled_before(ops, due_us)};
     choose_work(ops, id, op);
     struct timeline_block *block = block_of(ops, op);
     block->undecided++;

@@ -10,9 +10,9 @@
  *       |                     '----------error, loss----------------> failed
  *       '--1 s after it was due, without an answer------------------> raw failed and failed
  *
- * Time in which the probe itself was not running does not count towards the second. Operations it
- * could not begin within half a second, for that reason, are left out of all counts: the block
- * says `stalled_us` instead.
+ * Time in which the probe itself was not running counts neither as latency nor towards the second.
+ * Operations it could not begin within half a second, for that reason, are left out of all counts:
+ * the block says `stalled_us` instead.
  */
 #ifndef UPSHIFT_PROBE_OPS_H
 #define UPSHIFT_PROBE_OPS_H
@@ -37,7 +37,9 @@ struct ops {
     int64_t keys_max;
     int64_t rate;
     int64_t base_us, base_id; /* operation base_id is due at base_us */
-    int64_t stalled_us;       /* sum of the probe's own pauses */
+    int64_t stalled_us;       /* sum of the probe's own pauses ... */
+    int64_t stall_us;         /* ... the length of the last one ... */
+    int64_t stall_end_us;     /* ... and its end */
     int64_t error_count;      /* raw failures so far */
     struct random random;
     uint64_t first_id, next_id; /* undecided ones are among these */
@@ -54,6 +56,9 @@ void ops_release(struct ops *ops);
 
 /* Changes the pace from now on. */
 void ops_set_rate(struct ops *ops, int64_t rate);
+
+/* The probe was not running from..to. */
+void ops_note_stall(struct ops *ops, int64_t from_us, int64_t to_us);
 
 /* Begins what is due, retries what is to be retried, ends what has no time left. */
 void ops_step(struct ops *ops, int64_t now_us);

@@ -104,6 +104,7 @@ static void a_stopped_probe_says_that_it_was_stalled(void **state)
     assert_int_equal(sums.all.failed, 0);
     assert_int_equal(sums.all.raw_failed, 0);
     assert_in_range(sums.all.stalled_us, 700000, 1100000);
+    assert_true(sums.all.latency_max_us < 400000);
     assert_string_equal(sums.final.reason, "stopped");
 }
 
