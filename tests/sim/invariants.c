@@ -37,8 +37,27 @@ void invariants_complain(struct invariants *invariants, const char *format, ...)
     invariants->complaint = mem_strdup(text);
 }
 
+/* May anything at all be changed now? What a question overtook may still be on its way. */
+static void check_time_to_act(struct invariants *invariants, const struct run_task *task)
+{
+    const struct run_state *folded = &invariants->folded;
+    const long step = run_find_step(folded, task->plan->id);
+    const bool is_at_rest = folded->status == RUN_PLANNED || folded->status == RUN_SOAKING ||
+                            run_status_is_final(folded->status);
+    if (is_at_rest) {
+        invariants_complain(invariants, "%s acts while the run is %s", task->plan->id,
+            run_status_names[folded->status]);
+    }
+    if (run_phase_is_finalize(folded, folded->steps[step].phase) && !folded->is_finalizing) {
+        invariants_complain(invariants, "%s acts before anybody said finalize", task->plan->id);
+    }
+}
+
 void invariants_before_task(struct invariants *invariants, const struct run_task *task)
 {
+    if (task->kind == RUN_TASK_APPLY) {
+        check_time_to_act(invariants, task);
+    }
     const char *id = task->plan == NULL ? NULL : task->plan->id;
     if (task->kind == RUN_TASK_APPLY &&
         !memory_journal_has(invariants->journal, JOURNAL_INTENT, id, task->attempt, task->epoch)) {
@@ -85,20 +104,29 @@ static void check_budget(struct invariants *invariants)
     }
 }
 
-void invariants_after_task(
-    struct invariants *invariants, const struct run_task *task, const struct run_result *result)
+static void update_taken(struct invariants *invariants, const struct run_task *task, bool is_taking)
 {
     AUTO_FACTS facts = {0};
     stage_read(invariants->stage, &facts);
+    invariants->taken_count = 0;
     for (size_t i = 0; i < facts.node_count; i++) {
         if (is_in_service(&facts.nodes[i])) {
             invariants->is_taken[i] = false;
-        } else if (task->kind == RUN_TASK_APPLY && task->plan->takes_out && result->is_sent &&
-                   text_equal(facts.nodes[i].name, task->plan->node)) {
+        } else if (is_taking && text_equal(facts.nodes[i].name, task->plan->node)) {
             invariants->is_taken[i] = true;
         }
+        invariants->taken_count += invariants->is_taken[i] ? 1 : 0;
     }
-    check_budget(invariants);
+}
+
+void invariants_after_task(
+    struct invariants *invariants, const struct run_task *task, const struct run_result *result)
+{
+    const bool is_taking = task->kind == RUN_TASK_APPLY && task->plan->takes_out && result->is_sent;
+    if (is_taking || invariants->taken_count > 0) {
+        update_taken(invariants, task, is_taking);
+        check_budget(invariants);
+    }
     const int64_t lost = sim_get_counts(invariants->stage->sim).lost;
     if (lost > 0 && !invariants->may_lose) {
         invariants_complain(invariants, "%lld acknowledged writes are lost", (long long)lost);
@@ -117,6 +145,9 @@ void invariants_after_commit(struct invariants *invariants, const struct run_sta
         AUTO_FREE char *a = js_write(folded);
         AUTO_FREE char *b = js_write(live);
         invariants_complain(invariants, "the journal folds to %.200s, the engine has %.200s", a, b);
+    }
+    if (state->status == RUN_PAUSED && state->has_question && state->reason_count == 0) {
+        invariants_complain(invariants, "the run asks without a reason");
     }
 }
 

@@ -14,8 +14,9 @@ struct invariants {
     struct stage *stage;
     const struct plan *plan;
     const struct memory_journal *journal;
-    bool may_lose;                       /* the world kills servers: what is lost is its doing */
-    bool is_taken[SIM_NODES_MAX];        /* we took the node out and it does not serve yet */
+    bool may_lose;                /* the world kills servers: what is lost is its doing */
+    bool is_taken[SIM_NODES_MAX]; /* we took the node out and it does not serve yet */
+    size_t taken_count;
     int64_t start_counts[SIM_NODES_MAX]; /* before the run */
     struct run_state folded;             /* from the journal alone */
     size_t folded_count;

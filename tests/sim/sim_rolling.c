@@ -137,7 +137,7 @@ static void shards_with_two_replicas_are_upgraded(void **UNUSED(state))
     play_well(&story);
 }
 
-static void a_quiet_run_asks_nothing_and_takes_its_few_minutes(void **UNUSED(state))
+static void a_quiet_run_does_each_step_once_and_keeps_its_way_back(void **UNUSED(state))
 {
     const struct story story = quiet_story(&hops[0]);
     struct universe_end end;
@@ -145,6 +145,11 @@ static void a_quiet_run_asks_nothing_and_takes_its_few_minutes(void **UNUSED(sta
     assert_int_equal(end.question_count, 0);
     assert_int_equal(end.life_count, 1);
     assert_in_range(end.lived_ms, 5000, 180000);
+    assert_int_equal(end.counts[JOURNAL_INTENT], 33);
+    assert_int_equal(end.counts[JOURNAL_OUTCOME], 33);
+    assert_int_equal(end.counts[JOURNAL_SCOPE_CLOSED], end.counts[JOURNAL_SCOPE_OPEN]);
+    assert_int_equal(end.counts[JOURNAL_FOREIGN], 0);
+    assert_int_equal(end.counts[JOURNAL_WAY_BACK], 0);
 }
 
 static void what_was_upgraded_by_hand_is_not_touched_again(void **UNUSED(state))
@@ -267,7 +272,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(redis_6_0_becomes_7_0),
         cmocka_unit_test(redis_7_0_becomes_valkey_8_1),
         cmocka_unit_test(shards_with_two_replicas_are_upgraded),
-        cmocka_unit_test(a_quiet_run_asks_nothing_and_takes_its_few_minutes),
+        cmocka_unit_test(a_quiet_run_does_each_step_once_and_keeps_its_way_back),
         cmocka_unit_test(what_was_upgraded_by_hand_is_not_touched_again),
         cmocka_unit_test(the_same_seed_gives_the_same_journal),
         cmocka_unit_test(three_hundred_troubled_runs_complete),

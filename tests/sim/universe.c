@@ -517,6 +517,9 @@ static void tell_end(struct universe *universe, struct universe_end *ret_end)
         .question_count = universe->question_count,
         .record_count = universe->journal.record_count,
     };
+    for (size_t i = 0; i < universe->journal.record_count; i++) {
+        ret_end->counts[universe->journal.records[i].type]++;
+    }
     memory_journal_digest(&universe->journal, true, ret_end->digest);
     memory_journal_digest(&universe->journal, false, ret_end->digest_without_wall);
     if (universe->invariants.complaint != NULL) {

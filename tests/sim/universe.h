@@ -40,6 +40,7 @@ struct universe_end {
     size_t life_count; /* controllers */
     size_t question_count;
     size_t record_count;
+    size_t counts[JOURNAL_FINISH + 1];         /* of records by type */
     char digest[SHA256_HEX_SIZE];              /* of the journal */
     char digest_without_wall[SHA256_HEX_SIZE]; /* the same but for wall times */
     char complaint[512];                       /* "" when all is well */
