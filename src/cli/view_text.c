@@ -177,13 +177,10 @@ static void append_way_back(const struct json *snapshot, struct buf *text)
     const struct json *lines = js_get(snapshot, "way_back_by_hand");
     const char *way_back = js_get_text(snapshot, "way_back");
     const char *reason = js_get_text(snapshot, "way_back_reason");
-    if (!text_equal(way_back, "open")) {
-        if (way_back != NULL && reason != NULL) {
-            buf_printf(text, "the way back is %s: %s\n", way_back, reason);
-        }
-        return;
+    if (!text_equal(way_back, "open") && reason != NULL) {
+        buf_printf(text, "way back: %s\n", reason);
     }
-    if (js_count(lines) == 0) {
+    if (!text_equal(way_back, "open") || js_count(lines) == 0) {
         return;
     }
     buf_append_text(text, "the way back by hand, in this order:\n");

@@ -4,6 +4,7 @@ A script that starts servers calls enter() first. As root it is executed again a
 copy that `nobody` can read, with HOME, XDG_CACHE_HOME, XDG_STATE_HOME and TMPDIR in a folder owned
 by that user. Downloaded packages stay in the cache for the next time.
 """
+import hashlib
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 BASE = Path("/var/cache/upshift-test")
 USER, GROUP = "nobody", "nogroup"
 # Programs that scripts are told about by environment; they are copied along.
-PROGRAMS = ("UPSHIFT", "PREPARE_VERSION")
+PROGRAMS = ("UPSHIFT", "PREPARE_VERSION", "FAULTS", "REDIS_CONFORMANCE")
 
 
 def enter():
@@ -33,8 +34,11 @@ def enter():
     environment = dict(os.environ)
     for name in PROGRAMS:
         if name in environment:
-            target = stage / "bin" / Path(environment[name]).name
-            copy_file(Path(environment[name]), target)
+            source = Path(environment[name])
+            # Several builds may be tested at the same time.
+            build = hashlib.sha256(str(source.parent).encode()).hexdigest()[:8]
+            target = stage / "bin" / build / source.name
+            copy_file(source, target)
             environment[name] = str(target)
     environment.update(HOME=str(BASE / "home"), XDG_CACHE_HOME=str(BASE / "cache"),
                        XDG_STATE_HOME=str(BASE / "state"), TMPDIR=str(BASE / "tmp"),

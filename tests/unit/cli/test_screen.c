@@ -221,8 +221,7 @@ static void a_closed_way_back_is_said_with_its_reason(void **UNUSED(state))
     js_put_text(snapshot, "way_back_reason", "node-1 has 5 keys less than node-4");
     AUTO_BUF text = {0};
     view_append_status(snapshot, &text);
-    assert_non_null(
-        strstr(buf_text(&text), "the way back is closed: node-1 has 5 keys less than node-4\n"));
+    assert_non_null(strstr(buf_text(&text), "way back: node-1 has 5 keys less than node-4\n"));
     assert_null(strstr(buf_text(&text), "CLUSTER FAILOVER"));
 }
 
