@@ -45,7 +45,8 @@ struct run_result {
     enum step_state seen;        /* look, verify, undo */
     struct err *err;             /* look, verify: cannot see; apply, undo: as the driver said */
     bool is_sent;                /* apply: the gates were still yes and apply() was called */
-    struct json *args, *before;  /* look: bound and captured, when ABSENT and all gates yes */
+    struct json *args, *before;  /* look: bound and captured, when ABSENT and all gates yes; undo:
+                                    what somebody else has put there, when ELSEWHERE */
     struct gate_answer *answers; /* those that are not yes, worst first */
     size_t answer_count;
     struct gate_answer during; /* health while soaking: worst of the way-back gates */

@@ -412,6 +412,7 @@ static void on_undo(struct turn *turn, struct run_step *step, const struct run_r
                                          : "restored");
     js_put_text(body, "reason", text);
     js_put(body, "before", js_ref(step->before));
+    js_put(body, "found", result->before == NULL ? js_none() : js_ref(result->before));
     turn_emit(turn, JOURNAL_SCOPE_CLOSED, step, body);
 }
 

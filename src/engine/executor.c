@@ -196,7 +196,13 @@ static struct err *do_undo(struct job *job)
     }
     const struct bound bound = {job->task->args};
     const struct before before = {job->task->before};
-    return job->ops->undo(&job->call, &bound, &before, &job->result->seen);
+    struct run_result *result = job->result;
+    struct err *err = job->ops->undo(&job->call, &bound, &before, &result->seen);
+    if (err == NULL && result->seen == STEP_ELSEWHERE) {
+        AUTO_ERR unseen = job->ops->capture(&job->call, &bound, &result->before);
+        (void)unseen; /* then nobody is told what it is now */
+    }
+    return err;
 }
 
 static struct err *do_health(struct job *job)

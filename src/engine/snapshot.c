@@ -218,6 +218,31 @@ static void describe_state(const struct json *body, struct buf *line)
     buf_printf(line, "the run is %s", to == NULL ? "?" : to);
 }
 
+/* {"value": "1mb"} as 1mb; what has more members as JSON. */
+static void append_values(const struct json *values, struct buf *line)
+{
+    const char *value = js_get_text(values, "value");
+    AUTO_FREE char *text = value != NULL || values == NULL ? NULL : js_write(values);
+    buf_append_text(line, value != NULL ? value : text != NULL ? text : "?");
+}
+
+static void describe_scope_closed(const struct json *body, const char *what, struct buf *line)
+{
+    const char *left = js_get_text(body, "left");
+    const char *reason = js_get_text(body, "reason");
+    buf_append_text(line, what);
+    if (text_equal(left, "foreign")) {
+        buf_append_text(line, ": somebody else changed it to ");
+        append_values(js_get(body, "found"), line);
+        buf_append_text(line, ", which stays; before the run it was ");
+        append_values(js_get(body, "before"), line);
+    } else if (text_equal(left, "left")) {
+        buf_printf(line, ": could not be taken back: %s", reason == NULL ? "?" : reason);
+    } else {
+        buf_append_text(line, ": taken back");
+    }
+}
+
 struct description {
     enum journal_type type;
     const char *format; /* with the step's summary, or with the member below */
@@ -228,7 +253,6 @@ static const struct description descriptions[] = {
     {JOURNAL_INTENT, "%s: begins", NULL},
     {JOURNAL_FOUND, "%s: was so already", NULL},
     {JOURNAL_FOREIGN, "%s: somebody else changed it", NULL},
-    {JOURNAL_SCOPE_CLOSED, "%s: taken back", NULL},
     {JOURNAL_OPERATOR, "the operator said %s", "command"},
     {JOURNAL_WAY_BACK, "the way back is %s", "to"},
     {JOURNAL_RESUMED, "a new controller took over (%s)", "host"},
@@ -261,6 +285,8 @@ bool record_describe(
     const char *what = index < 0 ? "" : state->steps[index].plan->summary;
     if (record->type == JOURNAL_OUTCOME) {
         describe_outcome(record->body, what, ret_line);
+    } else if (record->type == JOURNAL_SCOPE_CLOSED) {
+        describe_scope_closed(record->body, what, ret_line);
     } else if (record->type == JOURNAL_STATE) {
         describe_state(record->body, ret_line);
     } else if (record->type == JOURNAL_PHASE) {

@@ -172,7 +172,7 @@ static void list_checked_run(struct judge *judge)
     const struct json *settings = js_get(judge->report, "settings");
     int64_t closed = 0;
     for (size_t i = 0; i < js_count(settings); i++) {
-        closed += js_get(js_at(settings, i), "closed_ms") != NULL;
+        closed += text_equal(js_get_text(js_at(settings, i), "left"), "restored");
     }
     if (closed > 0) {
         say(judge->checked,
@@ -262,6 +262,35 @@ static void list_open_settings(struct judge *judge)
     }
 }
 
+static const char *text_or(const struct json *object, const char *key, const char *other)
+{
+    const char *text = js_get_text(object, key);
+    return text != NULL ? text : other;
+}
+
+/* Settings that a run has let go of without putting them back. */
+static void list_lost_settings(struct judge *judge)
+{
+    const struct json *settings = js_get(judge->report, "settings");
+    for (size_t i = 0; i < js_count(settings); i++) {
+        const struct json *setting = js_at(settings, i);
+        const char *left = js_get_text(setting, "left");
+        const char *summary = text_or(setting, "summary", text_or(setting, "step", "?"));
+        if (text_equal(left, "foreign")) {
+            say(judge->not_checked,
+                arena_format(&judge->arena,
+                    "a temporary setting that somebody else changed: %s; it was left at %s and "
+                    "was %s before the run",
+                    summary, text_or(setting, "found", "?"), text_or(setting, "before", "?")));
+        } else if (text_equal(left, "left")) {
+            say(judge->not_checked,
+                arena_format(&judge->arena,
+                    "a temporary setting could not be put back: %s; it was %s before the run: %s",
+                    summary, text_or(setting, "before", "?"), text_or(setting, "reason", "?")));
+        }
+    }
+}
+
 static void list_always(struct judge *judge)
 {
     if (js_is(js_get(judge->report, "stock"), JS_OBJECT)) {
@@ -303,6 +332,7 @@ void judge_write(struct json *report)
     list_checked_run(&judge);
     list_unobserved(&judge);
     list_open_settings(&judge);
+    list_lost_settings(&judge);
     list_always(&judge);
     arena_release(&judge.arena);
 }

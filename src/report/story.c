@@ -184,6 +184,8 @@ static void tell_scope_closed(
     js_put_number(setting, "closed_ms", at_ms);
     copy_text(setting, "left", record->body, "left");
     copy_text(setting, "reason", record->body, "reason");
+    copy_text(setting, "before", js_get(record->body, "before"), "value");
+    copy_text(setting, "found", js_get(record->body, "found"), "value");
 }
 
 static void tell_operator(struct story *story, const struct journal_record *record, int64_t at_ms)

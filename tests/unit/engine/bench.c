@@ -288,6 +288,10 @@ static void undo(struct bench *bench, const struct run_task *task, struct run_re
     }
     result->seen = step->undo_leaves;
     step->is_done = step->undo_leaves != STEP_ABSENT;
+    if (step->undo_leaves == STEP_ELSEWHERE) {
+        result->before = js_object();
+        js_put_text(result->before, "value", "theirs");
+    }
 }
 
 static void health(struct bench *bench, struct run_result *result)

@@ -18,6 +18,7 @@ struct fake_world {
     struct clock clock; /* its own time, which only the test moves */
     _Atomic int64_t now_ms;
     enum step_state seen;
+    enum step_state undo_leaves;
     enum err_kind apply_error; /* with has_apply_error */
     bool has_apply_error, is_blind, cannot_read;
     enum gate_state gates[FAKE_GATE_COUNT]; /* "a", "b", "c" */

@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/mem.h"
 #include "bench.h"
+#include "engine/snapshot.h"
 
 static int setup(void **state)
 {
@@ -242,6 +243,9 @@ static void a_scope_that_somebody_changed_is_left_and_said(void **state)
     for (size_t i = 0; i < bench->record_count; i++) {
         if (bench->records[i].type == JOURNAL_SCOPE_CLOSED) {
             assert_string_equal(js_get_text(bench->records[i].body, "left"), "foreign");
+            AUTO_BUF line = {0};
+            assert_true(record_describe(&bench->state, &bench->records[i], &line));
+            assert_non_null(strstr(buf_text(&line), "somebody else changed it to theirs"));
         }
     }
     assert_int_equal(bench_count(bench, JOURNAL_SCOPE_CLOSED, "s1/n1/backlog"), 1);

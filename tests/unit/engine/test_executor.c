@@ -234,6 +234,16 @@ static void an_undo_says_what_it_left(void **state)
     assert_int_equal(bed->world.undo_count, 1);
 }
 
+static void an_undo_that_found_another_value_reads_it(void **state)
+{
+    struct bed *bed = *state;
+    bed->world.undo_leaves = STEP_ELSEWHERE;
+    const struct run_result *result = act(bed, RUN_TASK_UNDO);
+    assert_int_equal(result->seen, STEP_ELSEWHERE);
+    assert_string_equal(js_get_text(result->before, "value"), "old");
+    assert_int_equal(bed->world.capture_count, 1);
+}
+
 static void what_cannot_be_taken_back_says_so(void **state)
 {
     struct bed *bed = *state;
@@ -395,6 +405,7 @@ int main(void)
         CASE(a_step_without_gates_reads_no_facts_to_act),
         CASE(verifying_looks_and_does_nothing_else),
         CASE(an_undo_says_what_it_left),
+        CASE(an_undo_that_found_another_value_reads_it),
         CASE(what_cannot_be_taken_back_says_so),
         CASE(a_step_that_nobody_knows_does_nothing),
         CASE(health_and_the_way_back_are_told_apart),

@@ -223,11 +223,25 @@ static void mark_versions(struct sample *sample)
     append(sample, JOURNAL_MARK, NULL, 0, body);
 }
 
+static void put_value(struct json *body, const char *key, const char *value)
+{
+    struct json *values = value == NULL ? js_none() : js_object();
+    if (value != NULL) {
+        js_put_text(values, "value", value);
+    }
+    js_put(body, key, values);
+}
+
 static void finish(struct sample *sample, const struct json *plan)
 {
     const struct json *settings = js_get(js_at(js_get(plan, "phases"), 0), "steps");
     for (size_t i = 0; i < js_count(settings); i++) {
-        append(sample, JOURNAL_SCOPE_CLOSED, js_get_text(js_at(settings, i), "id"), 1, js_object());
+        const bool is_foreign = i == 0 && sample->wish->has_foreign;
+        struct json *closed = js_object();
+        js_put_text(closed, "left", is_foreign ? "foreign" : "restored");
+        put_value(closed, "before", "1mb");
+        put_value(closed, "found", is_foreign ? "32mb" : NULL);
+        append(sample, JOURNAL_SCOPE_CLOSED, js_get_text(js_at(settings, i), "id"), 1, closed);
     }
     sample->now_ms += 2600; /* the probe reads back */
     struct json *body = js_object();

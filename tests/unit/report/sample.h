@@ -24,6 +24,7 @@ struct sample_wish {
     bool is_paused;       /* a step failed and nobody resumed */
     bool is_stalled;      /* the host did not let the probe run for half a second */
     bool is_stalled_then; /* the same while operations fail */
+    bool has_foreign;     /* somebody changed the first temporary setting meanwhile */
     bool has_stock;
     bool has_hostile_names;
 };

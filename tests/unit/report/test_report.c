@@ -212,6 +212,18 @@ static void a_probe_that_was_not_scheduled_accuses_nobody(void **UNUSED(state))
     built_release(&built);
 }
 
+static void a_setting_that_somebody_changed_is_named_and_not_put_back(void **UNUSED(state))
+{
+    struct built built;
+    build(&built, &(struct sample_wish){.has_foreign = true});
+    assert_has(js_get(built.report, "checked"), "2 temporary settings put back");
+    assert_has(js_get(built.report, "not_checked"), "left at 32mb and was 1mb before the run");
+    built_release(&built);
+    build(&built, &(struct sample_wish){0});
+    assert_has(js_get(built.report, "checked"), "3 temporary settings put back");
+    built_release(&built);
+}
+
 static void failures_are_never_excused_by_the_probe(void **UNUSED(state))
 {
     struct built built;
@@ -337,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_paused_run_is_not_proved_and_names_its_state),
         cmocka_unit_test(a_stall_is_tied_to_the_step_that_ran),
         cmocka_unit_test(a_probe_that_was_not_scheduled_accuses_nobody),
+        cmocka_unit_test(a_setting_that_somebody_changed_is_named_and_not_put_back),
         cmocka_unit_test(failures_are_never_excused_by_the_probe),
         cmocka_unit_test(parts_follow_the_phases),
         cmocka_unit_test(a_run_of_hours_stays_a_small_file),
