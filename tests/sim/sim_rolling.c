@@ -168,6 +168,86 @@ static void what_was_upgraded_by_hand_is_not_touched_again(void **UNUSED(state))
     assert_int_equal(end.status, RUN_COMPLETE);
 }
 
+/* --- others act, too --- */
+
+/* A quiet run to 7.0 with an event; the stage is left as the run left it. */
+static void play_event(struct stage *stage, struct universe_event event, int64_t questions_max,
+    struct universe_end *ret_end)
+{
+    const struct story story = quiet_story(&hops[0]);
+    stage_open(stage, &story.stage);
+    AUTO_PLAN plan = {0};
+    stage_plan(stage, "redis", "7.0", &plan);
+    struct universe_options options = options_of(&story, stage, &plan);
+    options.event = event;
+    options.questions_max = questions_max;
+    universe_run(&options, ret_end);
+    assert_string_equal(ret_end->complaint, "");
+}
+
+static void set_backlog(struct stage *stage)
+{
+    stage_set_by_hand(stage, "n4", "repl-backlog-size", "7340032");
+}
+
+static void a_setting_that_an_operator_changed_is_kept(void **UNUSED(state))
+{
+    AUTO_STAGE stage = {0};
+    struct universe_end end;
+    play_event(&stage, (struct universe_event){RUN_SOAKING, set_backlog}, 0, &end);
+    assert_int_equal(end.status, RUN_COMPLETE);
+    assert_int_equal(end.question_count, 0);
+    AUTO_FACTS facts = {0};
+    stage_read(&stage, &facts);
+    assert_int_equal(facts_find(&facts, "n4")->backlog_bytes, 7340032);
+    assert_int_equal(facts_find(&facts, "n5")->backlog_bytes, 1 << 20);
+}
+
+static void fail_over_first_shard(struct stage *stage)
+{
+    stage_switch_by_hand(stage, "n4");
+}
+
+static void a_failover_before_the_first_step_stops_nothing(void **UNUSED(state))
+{
+    AUTO_STAGE stage = {0};
+    struct universe_end end;
+    play_event(&stage, (struct universe_event){RUN_PLANNED, fail_over_first_shard}, 2, &end);
+    assert_int_equal(end.status, RUN_ABORTED);
+    for (size_t i = 0; i < stage.cluster.node_count; i++) {
+        assert_int_equal(sim_get_start_count(stage.sim, stage.cluster.nodes[i].name), 1);
+    }
+}
+
+static void kill_spare_replica(struct stage *stage)
+{
+    sim_crash_node(stage->sim, "n6");
+}
+
+static void a_dead_node_refuses_the_start(void **UNUSED(state))
+{
+    AUTO_STAGE stage = {0};
+    struct universe_end end;
+    play_event(&stage, (struct universe_event){RUN_PLANNED, kill_spare_replica}, 0, &end);
+    assert_int_equal(end.status, RUN_REFUSED);
+    assert_int_equal(end.counts[JOURNAL_INTENT], 0);
+}
+
+static void kill_old_primary(struct stage *stage)
+{
+    sim_crash_node(stage->sim, "n1");
+}
+
+static void finalize_repairs_an_old_node_that_died_at_the_pause_point(void **UNUSED(state))
+{
+    AUTO_STAGE stage = {0};
+    struct universe_end end;
+    play_event(&stage, (struct universe_event){RUN_SOAKING, kill_old_primary}, 0, &end);
+    assert_int_equal(end.status, RUN_COMPLETE);
+    assert_in_range(end.counts[JOURNAL_WAY_BACK], 1, 2);
+    assert_int_equal(end.question_count, 0);
+}
+
 /* --- with faults --- */
 
 static void three_hundred_troubled_runs_complete(void **UNUSED(state))
@@ -274,6 +354,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(shards_with_two_replicas_are_upgraded),
         cmocka_unit_test(a_quiet_run_does_each_step_once_and_keeps_its_way_back),
         cmocka_unit_test(what_was_upgraded_by_hand_is_not_touched_again),
+        cmocka_unit_test(a_setting_that_an_operator_changed_is_kept),
+        cmocka_unit_test(a_failover_before_the_first_step_stops_nothing),
+        cmocka_unit_test(a_dead_node_refuses_the_start),
+        cmocka_unit_test(finalize_repairs_an_old_node_that_died_at_the_pause_point),
         cmocka_unit_test(the_same_seed_gives_the_same_journal),
         cmocka_unit_test(three_hundred_troubled_runs_complete),
         cmocka_unit_test(runs_end_though_servers_die),

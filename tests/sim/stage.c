@@ -8,7 +8,9 @@
 #include "config/rules.h"
 #include "drivers/host.h"
 #include "drivers/package.h"
+#include "drivers/replication.h"
 #include "drivers/service.h"
+#include "drivers/settings.h"
 #include "drivers/topology.h"
 #include "drivers/world.h"
 #include "strategies/rolling.h"
@@ -140,5 +142,20 @@ void stage_upgrade_by_hand(struct stage *stage, const char *node, const char *se
     expect_well("stop", service_stop(&call, call.world->service, inv, status.identity));
     expect_well("link", host_replace_link(&call, call.world->host, inv, inv->server_link, server));
     expect_well("start", service_start(&call, call.world->service, inv));
+    clock_wait_ms(call.clock, SETTLE_MS);
+}
+
+void stage_set_by_hand(struct stage *stage, const char *node, const char *name, const char *value)
+{
+    const struct call call = stage_call(stage);
+    const struct inv_node *inv = inv_cluster_find_node(&stage->cluster, node);
+    expect_well("set", settings_set(&call, call.world->settings, inv, name, value));
+}
+
+void stage_switch_by_hand(struct stage *stage, const char *node)
+{
+    const struct call call = stage_call(stage);
+    const struct inv_node *inv = inv_cluster_find_node(&stage->cluster, node);
+    expect_well("switchover", replication_switchover(&call, call.world->replication, inv));
     clock_wait_ms(call.clock, SETTLE_MS);
 }

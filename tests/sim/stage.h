@@ -47,6 +47,10 @@ void stage_upgrade_by_hand(struct stage *stage, const char *node, const char *se
 /* Starts a server that died. */
 void stage_start_by_hand(struct stage *stage, const char *node);
 
+/* Changes a live setting, or who is primary, behind the run's back. */
+void stage_set_by_hand(struct stage *stage, const char *node, const char *name, const char *value);
+void stage_switch_by_hand(struct stage *stage, const char *node);
+
 /* The cluster as it is, without faults. `ret_facts` is zeroed by the caller. */
 void stage_read(struct stage *stage, struct facts *ret_facts);
 

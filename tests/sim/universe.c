@@ -48,6 +48,7 @@ struct universe {
     int64_t answer_at_ms; /* the operator acts; 0: has nothing to do */
     size_t life_count, question_count;
     bool has_aborted;
+    bool has_event_happened;
     bool is_over; /* nothing more can come of it */
 
     /* of the present controller */
@@ -410,6 +411,17 @@ static struct run_result *next_answer(struct universe *universe)
     return result;
 }
 
+static void let_world_act(struct universe *universe)
+{
+    const struct universe_event *event = &universe->options->event;
+    if (event->act != NULL && !universe->has_event_happened &&
+        universe->state.status == event->when) {
+        universe->has_event_happened = true;
+        trace(universe, "world", "acts");
+        event->act(universe->options->stage);
+    }
+}
+
 static bool next_event(void *context, int64_t until_ms, struct event *ret_event)
 {
     struct universe *universe = context;
@@ -429,6 +441,7 @@ static bool next_event(void *context, int64_t until_ms, struct event *ret_event)
     if (universe->is_dead) {
         return end_life(ret_event);
     }
+    let_world_act(universe);
     if (operate(universe, ret_event) || answer_as_probe(universe, ret_event)) {
         return true;
     }

@@ -23,6 +23,12 @@ struct universe_trouble {
     unsigned wall_permille;   /* the wall clock jumps by up to a day; draws from its own seed */
 };
 
+/* Something that the world does once: when the run is in a state for the first time. */
+struct universe_event {
+    enum run_status when;
+    void (*act)(struct stage *stage); /* NULL: nothing */
+};
+
 struct universe_options {
     struct stage *stage;
     const struct plan *plan;
@@ -31,7 +37,8 @@ struct universe_options {
     int64_t trouble_ms;    /* how long it may go wrong */
     int64_t abort_at_ms;   /* an operator aborts then; 0: never */
     int64_t questions_max; /* then the operator aborts; 0: that is a failure */
-    bool is_traced;        /* tells the story on standard error */
+    struct universe_event event;
+    bool is_traced; /* tells the story on standard error */
 };
 
 struct universe_end {
