@@ -10,6 +10,23 @@ enum {
     VIEWERS_NAMED_MAX = 3, /* more are counted: the sentence must stay readable */
 };
 
+/* A node that answers is not repaired by starting it: what the inventory says is wrong. NULL: it
+ * does not answer. */
+static const char *find_correction(const char *trouble_code)
+{
+    static const char *const rows[][2] = {
+        {"wrong_password", "correct the user or the password reference in the inventory"},
+        {"password_missing", "add auth: with a password to the cluster in the inventory"},
+        {"tls_untrusted", "correct tls: of the cluster in the inventory"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        if (text_equal(trouble_code, rows[i][0])) {
+            return rows[i][1];
+        }
+    }
+    return NULL;
+}
+
 struct gate_answer gate_all_reachable(const struct gate_input *input)
 {
     struct gate_report report = {.input = input};
@@ -18,12 +35,12 @@ struct gate_answer gate_all_reachable(const struct gate_input *input)
         if (node->is_reachable || gate_is_excepted(input, node->name)) {
             continue;
         }
-        const bool is_password = text_equal(node->trouble_code, "wrong_password");
+        const char *correction = find_correction(node->trouble_code);
         gate_report_add_node(&report,
             &(struct gate_problem){
-                .state = is_password ? GATE_NEEDS_YOU : GATE_NOT_YET,
-                .remedy = is_password
-                              ? "correct the user or the password reference in the inventory"
+                .state = correction != NULL ? GATE_NEEDS_YOU : GATE_NOT_YET,
+                .remedy = correction != NULL
+                              ? correction
                               : "start the node or repair the way to it; take a node that is gone "
                                 "out of the cluster and of the inventory",
                 .node = node->name,
