@@ -82,7 +82,7 @@ class Scene(Rig):
         return self.snapshot()
 
     def records(self, run, kind):
-        """The journal's records of one type, as objects with "step" and the body's members."""
+        """The journal's records of one type, as objects with "step" and "body"."""
         return [record for record in self.ask("run", "show", run)["records"]
                 if record["type"] == kind]
 
