@@ -20,7 +20,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "config/rules.h"
-#include "drivers/topology.h"
 #include "engine/executor.h"
 #include "engine/loop.h"
 #include "engine/snapshot.h"
@@ -139,7 +138,7 @@ static void on_probe_gap(void *context, const struct json *gap)
 static struct err *read_facts(const struct call *call, void *context, struct facts *ret_facts)
 {
     struct controller *controller = context;
-    return topology_read(call, controller->world.topology, ret_facts);
+    return world_read_facts(&controller->world, call, ret_facts);
 }
 
 /* Signals come to one thread: SIGTERM and SIGINT pause the run and then end the process. */
@@ -211,7 +210,7 @@ static struct err *refuse_second_run(struct controller *controller)
         err = err_new(
             ERR_REFUSED, runs[0].id, "an earlier run is not finished: it is %s", runs[0].state);
         err = err_hint(err_code(err, "run_unfinished"),
-            "go on with `upshift resume`, or end it with `upshift abort`");
+            "go on with `upshift resume` or `upshift finalize`, or end it with `upshift abort`");
     }
     return err;
 }

@@ -47,7 +47,7 @@ static struct err *services_read_facts(
         return err;
     }
     const struct call call = call_within(FACTS_MS);
-    err = topology_read(&call, world.topology, ret_facts);
+    err = world_read_facts(&world, &call, ret_facts);
     world_close(&world);
     return err;
 }
@@ -110,7 +110,7 @@ static struct err *gather(const struct cli_request *request, struct facts *facts
         return err;
     }
     const struct call call = call_within(FACTS_MS);
-    err = topology_read(&call, world.topology, facts);
+    err = world_read_facts(&world, &call, facts);
     if (err == NULL && request->target != NULL) {
         err = add_target(&world, request, facts);
     }

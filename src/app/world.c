@@ -88,6 +88,24 @@ struct err *world_open(const struct inv_cluster *cluster, struct world *ret_worl
     return NULL;
 }
 
+struct err *world_read_facts(
+    const struct world *world, const struct call *call, struct facts *ret_facts)
+{
+    struct err *err = topology_read(call, world->topology, ret_facts);
+    for (size_t i = 0; err == NULL && i < ret_facts->node_count; i++) {
+        struct fact_node *fact = &ret_facts->nodes[i];
+        const struct inv_node *node = inv_cluster_find_node(world->cluster, fact->name);
+        if (!fact->is_reachable || node == NULL) {
+            continue;
+        }
+        struct service_status status = {0};
+        /* A process that cannot be looked at cannot be stopped either. */
+        AUTO_ERR unseen = service_get_status(call, world->service, node, &status);
+        fact->is_process_lost = unseen != NULL || !status.is_running;
+    }
+    return err;
+}
+
 void world_trace(struct world *world, const struct log *log)
 {
     world->topology = trace_topology(log, world->topology);

@@ -155,6 +155,8 @@ const struct error_row error_rows[] = {
         "correct `ca:` or `server_name:` under `tls:`"},
     {"failover_refused", EXIT_REFUSED, "a replica refused to take over",
         "read its reason; `upshift resume` tries again"},
+    {"process_lost", EXIT_REFUSED, "a server answers, but its pid file names no process of it",
+        "write the number of the server's process into the node's pid_file"},
     {"setting_refused", EXIT_REFUSED, "a server refused a setting",
         "check the user's permissions (CONFIG SET)"},
 

@@ -3,8 +3,8 @@
  *
  * `struct run_state` has a durable part, changed only by run_fold(), and a live part (what is in
  * flight, what is waited for) that a crash may lose. Which transitions are legal is data: the
- * tables below are engine.md 2.1 and 2.2 as far as they are built, printed by
- * `upshift internal-docs states` and walked pair by pair in a test.
+ * tables below are what is built of the contract's tables of runs and commands, and a test walks
+ * them pair by pair.
  */
 #ifndef UPSHIFT_ENGINE_RUN_H
 #define UPSHIFT_ENGINE_RUN_H

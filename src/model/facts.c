@@ -61,6 +61,7 @@ static const struct codec_field node_fields[] = {
     CODEC_TEXT(struct fact_node, shard),
     CODEC_TEXT(struct fact_node, slots),
     CODEC_INT(struct fact_node, epoch),
+    CODEC_BOOL(struct fact_node, is_process_lost),
     CODEC_BOOL(struct fact_node, is_loading),
     CODEC_BOOL(struct fact_node, is_link_up),
     CODEC_BOOL(struct fact_node, is_syncing),

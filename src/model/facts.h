@@ -54,10 +54,11 @@ struct fact_node {
     const char *trouble;      /* why it could not be read, one line */
     const char *trouble_code; /* stable word of the error: "unreachable", "wrong_password", ... */
 
-    const char *product; /* "redis", "valkey": true name and version, as the server gives them */
-    const char *version; /* "7.0.15" */
-    const char *series;  /* "redis/7.0" */
-    const char *process; /* run id: another one means restarted */
+    const char *product;  /* "redis", "valkey": true name and version, as the server gives them */
+    const char *version;  /* "7.0.15" */
+    const char *series;   /* "redis/7.0" */
+    const char *process;  /* run id: another one means restarted */
+    bool is_process_lost; /* it answers, but the service manager knows no process of it */
     int64_t uptime_s;
 
     const char *id; /* cluster node id */

@@ -5,6 +5,7 @@
  * start the engine may come here again when the new process already serves.
  */
 #include "base/str.h"
+#include "drivers/replication.h"
 #include "drivers/service.h"
 #include "drivers/world.h"
 #include "steps/step_args.h"
@@ -45,6 +46,21 @@ static struct err *service_stop_capture(
     return NULL;
 }
 
+/* A server whose process the service manager does not know looks stopped and is not: taking that
+ * for done would start a second server beside it. */
+static struct err *service_stop_check_silence(struct call *call, const struct inv_node *node)
+{
+    struct replication_state state;
+    AUTO_ERR err = replication_get_state(call, call->world->replication, node, &state);
+    if (err != NULL) {
+        return NULL; /* nobody answers: stopped */
+    }
+    return err_hint(err_code(err_new(ERR_REFUSED, node->name,
+                                 "the server answers, but its pid file names no process of it"),
+                        "process_lost"),
+        "write the number of the server's process into %s", node->pid_file);
+}
+
 static struct err *service_stop_verify(struct call *call, const struct bound *bound,
     const struct before *before, enum step_state *ret_state)
 {
@@ -56,6 +72,10 @@ static struct err *service_stop_verify(struct call *call, const struct bound *bo
     }
     const char *identity = js_get_text(before->values, "identity");
     if (!status.is_running) {
+        err = service_stop_check_silence(call, node);
+        if (err != NULL) {
+            return err;
+        }
         *ret_state = STEP_DONE;
     } else if (identity == NULL || text_equal(identity, status.identity)) {
         *ret_state = STEP_ABSENT;

@@ -95,6 +95,8 @@ struct gate_answer gate_min_replicas(const struct gate_input *input);
 struct gate_answer gate_way_back_fed(const struct gate_input *input);
 
 struct gate_answer gate_no_saving(const struct gate_input *input);
+struct gate_answer gate_nodes_settled(const struct gate_input *input);
+struct gate_answer gate_process_known(const struct gate_input *input);
 struct gate_answer gate_drained(const struct gate_input *input);
 struct gate_answer gate_no_drift(const struct gate_input *input);
 struct gate_answer gate_persistent_primary(const struct gate_input *input);

@@ -8,6 +8,7 @@
 const struct gate_ops strategy_gates[] = {
     {"all_reachable", "every node can be read", gate_all_reachable},
     {"roles_known", "every node is a primary with slots or a replica of one", gate_roles_known},
+    {"process_known", "every server is a process that can be stopped", gate_process_known},
     {"not_loading", "no node is loading its data", gate_not_loading},
     {"cluster_ok", "every node says that the cluster is ok with all 16384 slots", gate_cluster_ok},
     {"views_agree", "all nodes have the same view of each other", gate_views_agree},
@@ -18,6 +19,7 @@ const struct gate_ops strategy_gates[] = {
     {"min_replicas", "writes go on while one replica of a shard is out", gate_min_replicas},
     {"no_slot_moves", "no slot is being moved", gate_no_slot_moves},
     {"no_saving", "no save is in progress and the last one was good", gate_no_saving},
+    {"nodes_settled", "no node has just been started", gate_nodes_settled},
     {"drained", "no client is busy on the node", gate_drained},
     {"no_drift", "live settings are those of the configuration files", gate_no_drift},
     {"persistent_primary", "every primary keeps its data on disk", gate_persistent_primary},

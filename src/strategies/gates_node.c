@@ -4,6 +4,10 @@
 #include "base/str.h"
 #include "strategies/gate_report.h"
 
+/* A primary refuses requests for 2 s after its start once it thinks the cluster failed, as it may
+ * for a moment when slots change hands (measured: one request failed so). */
+enum { SETTLED_S = 3 };
+
 struct gate_answer gate_no_saving(const struct gate_input *input)
 {
     struct gate_report report = {.input = input};
@@ -20,6 +24,40 @@ struct gate_answer gate_no_saving(const struct gate_input *input)
         }
     }
     return gate_report_finish(&report, "no_saving");
+}
+
+struct gate_answer gate_nodes_settled(const struct gate_input *input)
+{
+    struct gate_report report = {.input = input};
+    size_t cursor = 0;
+    for (const struct fact_node *node; (node = gate_next_node(&report, &cursor)) != NULL;) {
+        if (node->uptime_s < SETTLED_S) {
+            gate_report_add_node(&report,
+                &(struct gate_problem){.state = GATE_NOT_YET, .node = node->name},
+                " started less than %d s ago and may refuse requests as a primary", SETTLED_S);
+        }
+    }
+    return gate_report_finish(&report, "nodes_settled");
+}
+
+/* Whoever cannot stop a server must not begin to replace it: a second one would be started. */
+struct gate_answer gate_process_known(const struct gate_input *input)
+{
+    struct gate_report report = {.input = input};
+    size_t cursor = 0;
+    for (const struct fact_node *node; (node = gate_next_node(&report, &cursor)) != NULL;) {
+        if (node->is_process_lost) {
+            gate_report_add_node(&report,
+                &(struct gate_problem){
+                    .state = GATE_NEEDS_YOU,
+                    .remedy = "write the number of the server's process into the node's pid_file, "
+                              "or correct pid_file and directory in the inventory",
+                    .node = node->name,
+                },
+                ": its server answers, but the pid file names no process in its directory");
+        }
+    }
+    return gate_report_finish(&report, "process_known");
 }
 
 struct gate_answer gate_drained(const struct gate_input *input)

@@ -10,28 +10,30 @@
 /* What must be green before anything moves, in the order in which it is told. */
 static const struct preflight {
     const char *gate;
-    bool needs_target; /* has the target as arguments, and no sense without one */
-    bool may_wait;     /* passes by itself and is waited for in the run: no reason to refuse */
+    bool needs_target;    /* has the target as arguments, and no sense without one */
+    bool may_wait;        /* passes by itself and is waited for in the run: no reason to refuse */
+    bool passes_way_back; /* does not judge old replicas of an upgraded primary */
 } preflights[] = {
-    {"all_reachable", false, false},
-    {"roles_known", false, false},
-    {"not_loading", false, false},
-    {"cluster_ok", false, false},
-    {"views_agree", false, false},
-    {"replicas_synced", false, false},
-    {"key_counts_match", false, false},
-    {"redundancy", false, false},
-    {"min_replicas", false, false},
-    {"no_slot_moves", false, false},
-    {"no_saving", false, true},
-    {"no_drift", false, false},
-    {"persistent_primary", false, false},
-    {"one_product", true, false},
-    {"no_downgrade", true, false},
-    {"hop_allowed", true, false},
-    {"full_sync_allowed", true, false},
-    {"directory_safe", true, false},
-    {"config_accepted", true, false},
+    {"all_reachable", false, false, false},
+    {"roles_known", false, false, false},
+    {"process_known", false, false, false},
+    {"not_loading", false, false, false},
+    {"cluster_ok", false, false, false},
+    {"views_agree", false, false, false},
+    {"replicas_synced", false, false, true},
+    {"key_counts_match", false, false, true},
+    {"redundancy", false, false, true},
+    {"min_replicas", false, false, false},
+    {"no_slot_moves", false, false, false},
+    {"no_saving", false, true, false},
+    {"no_drift", false, false, false},
+    {"persistent_primary", false, false, false},
+    {"one_product", true, false, false},
+    {"no_downgrade", true, false, false},
+    {"hop_allowed", true, false, false},
+    {"full_sync_allowed", true, false, false},
+    {"directory_safe", true, false, false},
+    {"config_accepted", true, false, false},
 };
 
 bool rolling_is_at_target(const struct fact_node *node, const struct fact_artefact *target)
@@ -50,15 +52,36 @@ static bool is_everything_at_target(const struct facts *facts)
     return true;
 }
 
-/* Names the nodes that cannot be read once, in all_reachable, and lets the other gates tell what
- * they see in the rest. */
-static struct json *name_unread(const struct facts *facts)
+/* Old replicas of a primary that is at the target already: the way back of an earlier run. Finalize
+ * repairs whatever they miss, so they are no reason to refuse it. */
+static void name_way_back(
+    const struct rolling_request *request, struct arena *arena, struct json *names)
+{
+    struct rolling_shard *shards = NULL;
+    size_t shard_count = 0;
+    if (request->facts->artefact_count > 0) {
+        rolling_find_shards(request->facts, arena, &shards, &shard_count);
+    }
+    for (size_t i = 0; i < shard_count; i++) {
+        for (size_t j = 0; shards[i].is_switched && j < shards[i].late_count; j++) {
+            js_push(names, js_text(shards[i].late[j]->name));
+        }
+    }
+}
+
+/* Nodes that cannot be read are named once, in all_reachable; the other gates tell what they see in
+ * the rest. */
+static struct json *name_excepted(
+    const struct rolling_request *request, const struct preflight *preflight, struct arena *arena)
 {
     struct json *names = js_array();
-    for (size_t i = 0; i < facts->node_count; i++) {
-        if (!facts->nodes[i].is_reachable) {
-            js_push(names, js_text(facts->nodes[i].name));
+    for (size_t i = 0; i < request->facts->node_count; i++) {
+        if (!request->facts->nodes[i].is_reachable) {
+            js_push(names, js_text(request->facts->nodes[i].name));
         }
+    }
+    if (preflight->passes_way_back) {
+        name_way_back(request, arena, names);
     }
     return names;
 }
@@ -69,7 +92,7 @@ static struct gate_answer ask_preflight(
     AUTO_JSON args = js_object();
     js_put_bool(args, "preflight", true);
     if (!text_equal(preflight->gate, "all_reachable")) {
-        js_put(args, "except", name_unread(request->facts));
+        js_put(args, "except", name_excepted(request, preflight, arena));
     }
     if (preflight->needs_target) {
         const struct fact_artefact *target = &request->facts->artefacts[0];
@@ -149,6 +172,7 @@ static void sort_shard(const struct facts *facts, struct arena *arena, struct ro
 {
     const struct fact_artefact *target = &facts->artefacts[0];
     const bool is_switched = rolling_is_at_target(shard->primary, target);
+    shard->is_switched = is_switched;
     if (!is_switched) {
         push_node(arena, &shard->late, &shard->late_count, shard->primary);
     }

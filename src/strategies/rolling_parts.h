@@ -17,6 +17,7 @@ struct rolling_shard {
                                       the target already, the replicas that are not */
     size_t late_count;
     size_t replica_count;
+    bool is_switched; /* its primary is at the target: the late ones are an earlier way back */
 };
 
 /* One planning. */

@@ -35,6 +35,7 @@ enum gate_detail {
     TELL_AS_PRIMARY = 512,   /* role: primary */
     TELL_EXCEPT_OLD = 1024,  /* except_old: those that are not at the target yet */
     TELL_EXCEPT_LATE = 2048, /* except: all that finalize restarts */
+    TELL_EXCEPT_BACK = 4096, /* except: the way back that an earlier run left */
 };
 
 struct gate_use {
@@ -56,28 +57,37 @@ struct gate_use {
     }
 
 #define READY_FOR_STOP(details)                                                                    \
-    READY_FOR_PHASE(details), {"min_replicas", details}, {"no_saving", TELL_NODE},                 \
-        {"no_drift", TELL_NODE | TELL_IGNORE}, {"directory_safe", TELL_NODE | TELL_TARGET_SERIES}, \
+    READY_FOR_PHASE(details), {"process_known", TELL_NODE}, {"min_replicas", details},             \
+        {"no_saving", TELL_NODE}, {"no_drift", TELL_NODE | TELL_IGNORE},                           \
+        {"directory_safe", TELL_NODE | TELL_TARGET_SERIES},                                        \
     {                                                                                              \
         "full_sync_allowed", TELL_NODE | TELL_ID | TELL_TARGET_SERIES                              \
     }
 
 static const struct gate_use health_gates[] = {CLUSTER_IS_WELL(0), {NULL, 0}};
 
-static const struct gate_use start_of_run_gates[] = {
-    READY_FOR_PHASE(0), {"min_replicas", 0}, {"no_drift", 0}, {"persistent_primary", 0}, {NULL, 0}};
+static const struct gate_use start_of_run_gates[] = {READY_FOR_PHASE(TELL_EXCEPT_BACK),
+    {"process_known", 0}, {"min_replicas", 0}, {"no_drift", 0}, {"persistent_primary", 0},
+    {NULL, 0}};
 
-static const struct gate_use start_of_phase_gates[] = {READY_FOR_PHASE(0), {NULL, 0}};
+static const struct gate_use start_of_phase_gates[] = {
+    READY_FOR_PHASE(TELL_EXCEPT_BACK), {NULL, 0}};
 
 static const struct gate_use end_of_phase_gates[] = {
     CLUSTER_IS_WELL(0), {"key_counts_match", 0}, {NULL, 0}};
 
+static const struct gate_use end_of_prepare_gates[] = {
+    CLUSTER_IS_WELL(TELL_EXCEPT_BACK), {NULL, 0}};
+
+static const struct gate_use end_of_replicas_gates[] = {
+    CLUSTER_IS_WELL(TELL_EXCEPT_BACK), {"key_counts_match", TELL_EXCEPT_BACK}, {NULL, 0}};
+
 /* An old node may hold other keys than its newer primary sends: that closes the way back, which is
  * watched and said, and does not keep the run from its pause point. */
 static const struct gate_use end_of_switchover_gates[] = {
-    CLUSTER_IS_WELL(0), {"key_counts_match", TELL_EXCEPT_LATE}, {NULL, 0}};
+    CLUSTER_IS_WELL(TELL_EXCEPT_BACK), {"key_counts_match", TELL_EXCEPT_LATE}, {NULL, 0}};
 
-static const struct gate_use stop_replica_gates[] = {READY_FOR_STOP(0), {NULL, 0}};
+static const struct gate_use stop_replica_gates[] = {READY_FOR_STOP(TELL_EXCEPT_BACK), {NULL, 0}};
 
 /* An old node whose link broke at the pause point can never copy from its newer primary: only
  * finalize repairs it. So the state of nodes that are still old must not keep finalize from
@@ -93,10 +103,10 @@ static const struct gate_use start_gates[] = {{"directory_safe", TELL_NODE | TEL
 
 static const struct gate_use setting_gates[] = {{"not_loading", TELL_NODE}, {NULL, 0}};
 
-static const struct gate_use switchover_gates[] = {CLUSTER_IS_WELL(0), {"no_slot_moves", 0},
-    {"redundancy", TELL_SHARD | TELL_TARGET_SERIES}, {"no_saving", TELL_NODE},
-    {"no_saving", TELL_PRIMARY}, {"persistent_primary", TELL_NODE}, {"key_counts_match", TELL_NODE},
-    {"lag_small", TELL_NODE | TELL_LAG}, {NULL, 0}};
+static const struct gate_use switchover_gates[] = {CLUSTER_IS_WELL(TELL_EXCEPT_BACK),
+    {"nodes_settled", 0}, {"no_slot_moves", 0}, {"redundancy", TELL_SHARD | TELL_TARGET_SERIES},
+    {"no_saving", TELL_NODE}, {"no_saving", TELL_PRIMARY}, {"persistent_primary", TELL_NODE},
+    {"key_counts_match", TELL_NODE}, {"lag_small", TELL_NODE | TELL_LAG}, {NULL, 0}};
 
 static const struct gate_use no_gates[] = {{NULL, 0}};
 
@@ -138,16 +148,19 @@ static struct json *tell_ignored(void)
     return names;
 }
 
-static struct json *tell_late(const struct rolling *rolling)
+/* What finalize restarts: everywhere, or only where an earlier run has switched over already. */
+static void tell_late(const struct rolling *rolling, bool is_only_back, struct json *args)
 {
-    struct json *names = js_array();
+    AUTO_JSON names = js_array();
     for (size_t i = 0; i < rolling->shard_count; i++) {
         const struct rolling_shard *shard = &rolling->shards[i];
-        for (size_t j = 0; j < shard->late_count; j++) {
+        for (size_t j = 0; (shard->is_switched || !is_only_back) && j < shard->late_count; j++) {
             js_push(names, js_text(shard->late[j]->name));
         }
     }
-    return names;
+    if (js_count(names) > 0) {
+        js_put(args, "except", js_ref(names));
+    }
 }
 
 static struct json *write_details(
@@ -178,8 +191,8 @@ static struct json *write_details(
     if ((details & TELL_IGNORE) != 0) {
         js_put(args, "ignore", tell_ignored());
     }
-    if ((details & TELL_EXCEPT_LATE) != 0) {
-        js_put(args, "except", tell_late(rolling));
+    if ((details & (TELL_EXCEPT_LATE | TELL_EXCEPT_BACK)) != 0) {
+        tell_late(rolling, (details & TELL_EXCEPT_BACK) != 0, args);
     }
     if ((details & TELL_EXCEPT_OLD) != 0) {
         js_put_bool(args, "except_old", true);
@@ -425,9 +438,9 @@ static const struct phase_sort {
     void (*fill)(
         struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard);
 } phase_sorts[] = {
-    {"prepare", "temporary settings on the primaries", start_of_run_gates, health_gates,
+    {"prepare", "temporary settings on the primaries", start_of_run_gates, end_of_prepare_gates,
         fill_prepare},
-    {"replicas", "replicas onto the new version", start_of_phase_gates, end_of_phase_gates,
+    {"replicas", "replicas onto the new version", start_of_phase_gates, end_of_replicas_gates,
         fill_replicas},
     {"switchover", "an upgraded replica becomes primary in each shard", start_of_phase_gates,
         end_of_switchover_gates, fill_switchover},
