@@ -5,6 +5,8 @@
  * rest of the tree sees. Canonical form: keys sorted,
  * no white space, UTF-8 as it is, integers only; equal values give equal bytes, so a digest of the
  * text identifies the value. Values are reference counted; a container owns what is put into it.
+ * One thread at a time: what goes to another thread is handed over whole or copied, because even
+ * counting an owner is not atomic throughout (jansson reads the count before it changes it).
  */
 #ifndef UPSHIFT_BASE_JSON_H
 #define UPSHIFT_BASE_JSON_H

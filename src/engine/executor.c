@@ -140,7 +140,11 @@ static struct err *do_look(struct job *job)
     }
     if (job->task->args != NULL) {
         result->args = js_ref(job->task->args);
-    } else if ((err = job->ops->bind(&job->call, &job->facts, plan->args, &result->args)) != NULL) {
+    } else {
+        AUTO_JSON own = js_copy(plan->args); /* other threads read the plan's */
+        err = job->ops->bind(&job->call, &job->facts, own, &result->args);
+    }
+    if (err != NULL) {
         return err;
     }
     const struct bound bound = {result->args};

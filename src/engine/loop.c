@@ -34,9 +34,9 @@ static void loop_carry_out(struct engine *engine, const struct command *command)
     const struct engine_io *io = engine->io;
     switch (command->kind) {
     case COMMAND_TASK: {
-        struct run_task task = command->task; /* its own references: ours go with the commands */
-        task.args = js_ref(task.args);
-        task.before = js_ref(task.before);
+        struct run_task task = command->task; /* its own copies: threads share no JSON */
+        task.args = task.args == NULL ? NULL : js_copy(task.args);
+        task.before = task.before == NULL ? NULL : js_copy(task.before);
         io->exec->submit(io->exec_context, &task);
         break;
     }

@@ -47,7 +47,7 @@ static struct json *describe_scopes(const struct run_state *state)
             struct json *entry = js_object();
             js_put_text(entry, "what", step->plan->summary);
             js_put_text(entry, "where", step->plan->node);
-            js_put(entry, "before", step->before == NULL ? js_none() : js_ref(step->before));
+            js_put(entry, "before", step->before == NULL ? js_none() : js_copy(step->before));
             js_push(scopes, entry);
         }
     }
@@ -183,7 +183,7 @@ struct json *run_snapshot(const struct run_state *state, int64_t now_ms, int64_t
     js_put_number(snapshot, "elapsed_ms", wall_ms - state->started_wall_ms);
     put_progress(snapshot, state, wall_ms);
     js_put(snapshot, "phases", describe_phases(state));
-    js_put(snapshot, "nodes", state->nodes == NULL ? js_array() : js_ref(state->nodes));
+    js_put(snapshot, "nodes", state->nodes == NULL ? js_array() : js_copy(state->nodes));
     js_put(snapshot, "waiting", describe_waiting(state, now_ms, wall_ms));
     js_put(snapshot, "question", describe_question(state));
     js_put(snapshot, "soak", describe_soak(state));

@@ -10,8 +10,8 @@
 #include "base/json.h"
 #include "engine/run.h"
 
-/* The snapshot without `probe`, `events` and `controller_pid`, which the controller adds.
- * Owns: caller frees. */
+/* The snapshot without `probe`, `events` and `controller_pid`, which the controller adds. It shares
+ * nothing with the state, so another thread may have it. Owns: caller frees. */
 MUST_USE RETURNS_NONNULL struct json *run_snapshot(
     const struct run_state *state, int64_t now_ms, int64_t wall_ms);
 

@@ -48,7 +48,7 @@ void workers_post(struct workers *workers, const struct event *event)
     queued->event = *event;
     queued->who = event->who == NULL ? NULL : mem_strdup(event->who);
     queued->event.who = queued->who;
-    queued->event.body = js_ref(event->body);
+    queued->event.body = event->body == NULL ? NULL : js_copy(event->body);
     (void)pthread_mutex_lock(&workers->lock);
     *workers->events_end = queued;
     workers->events_end = &queued->next;

@@ -23,7 +23,7 @@ MUST_USE struct err *workers_open(
 /* Waits for the tasks in work to end (each has a deadline), then frees. NULL is allowed. */
 void workers_close(struct workers *workers);
 
-/* Posts an event; `who` is copied and `body` referenced. Thread: any. */
+/* Posts an event; `who` and `body` are copied. Thread: any. */
 void workers_post(struct workers *workers, const struct event *event);
 
 extern const struct exec_ops workers_exec_ops; /* context: struct workers * */

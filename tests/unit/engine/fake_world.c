@@ -12,8 +12,7 @@ static struct err *fake_bind(struct call *call, const struct facts *UNUSED(facts
     const struct json *args, struct json **ret_args)
 {
     world_of(call)->bind_count++;
-    *ret_args = js_copy(args);
-    js_put_text(*ret_args, "bound", "yes");
+    *ret_args = js_ref(args); /* as the real steps do */
     return NULL;
 }
 

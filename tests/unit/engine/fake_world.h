@@ -17,7 +17,7 @@ struct fake_world {
     struct executor executor;
     struct clock clock; /* its own time, which only the test moves */
     _Atomic int64_t now_ms;
-    enum step_state seen;
+    _Atomic(enum step_state) seen;
     enum step_state undo_leaves;
     enum err_kind apply_error; /* with has_apply_error */
     bool has_apply_error, is_blind, cannot_read;

@@ -11,10 +11,12 @@
 #include <cmocka.h>
 
 #include "base/attr.h"
+#include "base/mem.h"
+#include "engine/snapshot.h"
 #include "engine/workers.h"
 #include "fake_world.h"
 
-enum { WORKER_COUNT = 4, TASK_COUNT = 200, POST_COUNT = 50, WAIT_MS = 20000 };
+enum { WORKER_COUNT = 4, TASK_COUNT = 200, POST_COUNT = 50, STEP_COUNT = 6, WAIT_MS = 20000 };
 
 static const struct plan_step step = {.id = "s1/n1/fake", .kind = "fake", .def = 3};
 
@@ -113,8 +115,10 @@ static void what_is_posted_comes_out_in_order_with_its_text(void **state)
 static void *post_many(void *context)
 {
     struct bed *bed = context;
+    AUTO_JSON body = js_object(); /* the same again and again: posting copies it */
     for (int64_t i = 1; i <= POST_COUNT; i++) {
-        const struct event event = {.kind = EVENT_OPERATOR, .who = "bob", .reply_id = i};
+        const struct event event = {
+            .kind = EVENT_OPERATOR, .who = "bob", .reply_id = i, .body = body};
         workers_post(bed->workers, &event);
     }
     return NULL;
@@ -142,6 +146,126 @@ static void posts_of_other_threads_and_results_mix(void **state)
         }
     }
     assert_int_equal(pthread_join(poster, NULL), 0);
+}
+
+/* --- a whole run on threads --- */
+
+struct run_bed {
+    struct bed *bed;
+    struct plan_step steps[STEP_COUNT];
+    struct plan_phase phase;
+    struct plan plan;
+    struct run_state state;
+    pthread_t viewer;
+    bool has_viewer;
+};
+
+/* A step is done once it was applied: all are, as soon as one was. */
+static void become_done(struct fake_world *world)
+{
+    world->seen = STEP_DONE;
+}
+
+static struct err *append(struct journal *UNUSED(journal), const char *UNUSED(run),
+    struct journal_record *UNUSED(records), size_t UNUSED(record_count), const char *UNUSED(state),
+    bool UNUSED(is_final))
+{
+    return NULL;
+}
+
+static void on_records(void *UNUSED(context), const struct run_state *UNUSED(state),
+    const struct journal_record *UNUSED(records), size_t UNUSED(record_count))
+{
+    /* nobody reads them */
+}
+
+static void on_reply(void *UNUSED(context), int64_t UNUSED(reply_id), bool UNUSED(is_ok),
+    int UNUSED(exit_code), const char *UNUSED(text))
+{
+    /* nobody asked */
+}
+
+static void on_probe_stop(void *context)
+{
+    const struct event event = {.kind = EVENT_PROBE};
+    workers_post(((struct run_bed *)context)->bed->workers, &event);
+}
+
+static void *view(void *context)
+{
+    struct json *snapshot = context;
+    AUTO_FREE char *text = js_write(snapshot);
+    js_free(snapshot);
+    return text[0] == '{' ? NULL : context;
+}
+
+static void stop_viewing(struct run_bed *bed)
+{
+    if (bed->has_viewer) {
+        (void)pthread_join(bed->viewer, NULL);
+    }
+    bed->has_viewer = false;
+}
+
+/* Another thread has the snapshot while the engine goes on, as app/server.h does it. */
+static void on_change(void *context, const struct run_state *state)
+{
+    struct run_bed *bed = context;
+    stop_viewing(bed);
+    struct json *snapshot = run_snapshot(state, 0, 0);
+    bed->has_viewer = pthread_create(&bed->viewer, NULL, view, snapshot) == 0;
+    assert_true(bed->has_viewer);
+}
+
+static void fill_run(struct run_bed *bed, struct json *args)
+{
+    static const char *const ids[STEP_COUNT] = {"a", "b", "c", "d", "e", "f"};
+    for (size_t i = 0; i < STEP_COUNT; i++) {
+        bed->steps[i] = (struct plan_step){.id = ids[i],
+            .kind = "fake",
+            .def = 3,
+            .summary = "act",
+            .node = "n1",
+            .args = args,
+            .scope = PLAN_SCOPE_FINALIZE,
+            .deadline_ms = WAIT_MS};
+    }
+    bed->phase = (struct plan_phase){
+        .name = "prepare", .title = "prepare", .steps = bed->steps, .step_count = STEP_COUNT};
+    bed->plan = (struct plan){.phases = &bed->phase,
+        .phase_count = 1,
+        .policy = {.gate_timeout_ms = WAIT_MS, .probe_mode = "off", .on_failure = "pause"}};
+    run_init(&bed->state, &bed->plan, "toy-1");
+}
+
+static void a_run_shares_no_json_between_threads(void **state)
+{
+    static const struct journal_ops journal_ops = {.append = append};
+    static const struct observer_ops observer = {on_records, on_reply, on_probe_stop, on_change};
+    struct run_bed run = {.bed = *state};
+    run.bed->world.on_apply = become_done;
+    AUTO_JSON args = js_object();
+    js_put_text(args, "node", "n1");
+    fill_run(&run, args);
+    struct journal journal = {&journal_ops, "nowhere"};
+    const struct engine_io io = {
+        .clock = clock_system(),
+        .journal = &journal,
+        .exec = &workers_exec_ops,
+        .exec_context = run.bed->workers,
+        .observer = &observer,
+        .observer_context = &run,
+        .next_event = workers_next_event,
+        .queue_context = run.bed->workers,
+    };
+    struct event first = {.kind = EVENT_BEGIN};
+    int exit_code = -1;
+    AUTO_ERR err = engine_run(&run.state, &io, &first, &exit_code);
+    assert_null(err);
+    assert_int_equal(run.state.status, RUN_COMPLETE);
+    assert_int_equal(exit_code, 0);
+    stop_viewing(&run);
+    run_release(&run.state);
 }
 
 static void a_tick_comes_at_its_time(void **state)
@@ -190,6 +314,7 @@ int main(void)
         CASE(many_tasks_come_back_once_each),
         CASE(what_is_posted_comes_out_in_order_with_its_text),
         CASE(posts_of_other_threads_and_results_mix),
+        CASE(a_run_shares_no_json_between_threads),
         CASE(a_tick_comes_at_its_time),
         CASE(closing_waits_for_tasks_in_work_and_drops_the_others),
         cmocka_unit_test(nothing_to_close_is_fine),
