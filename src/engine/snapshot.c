@@ -103,6 +103,28 @@ static struct json *describe_waiting(const struct run_state *state, int64_t now_
     return js_none();
 }
 
+/* Steps that failed after the run had asked already: they wait for the same answer. */
+static void add_other_reasons(const struct run_state *state, struct json *reasons)
+{
+    for (size_t i = 0; i < state->step_count; i++) {
+        const struct run_step *step = &state->steps[i];
+        const bool is_stuck = step->status == RUN_STEP_FAILED || step->status == RUN_STEP_FOREIGN ||
+                              step->status == RUN_STEP_UNKNOWN;
+        if (!is_stuck) {
+            continue;
+        }
+        AUTO_FREE char *text = mem_format("%s: %s", step->plan->summary,
+            step->reason == NULL ? run_step_status_names[step->status] : step->reason);
+        bool is_told = false;
+        for (size_t r = 0; r < state->reason_count; r++) {
+            is_told = is_told || strcmp(state->reasons[r], text) == 0;
+        }
+        if (!is_told) {
+            js_push(reasons, js_text(text));
+        }
+    }
+}
+
 static struct json *describe_question(const struct run_state *state)
 {
     if (!state->has_question && state->status != RUN_REFUSED) {
@@ -115,6 +137,7 @@ static struct json *describe_question(const struct run_state *state)
     }
     struct json *answers = js_array();
     if (state->has_question) {
+        add_other_reasons(state, reasons);
         js_push(answers, js_text("resume"));
         js_push(answers, js_text("abort"));
     }
