@@ -83,7 +83,7 @@ static void write_strip(struct buf *buf, struct arena *arena, const struct json 
     buf_append_text(buf, "  = all succeeded  + some on retry  X failed  ? not observed\n");
 }
 
-static void write_cost(struct buf *buf, const struct json *summary)
+static void append_cost(struct buf *buf, const struct json *summary)
 {
     const char *cost = js_get_text(summary, "cost");
     if (cost != NULL) {
@@ -134,7 +134,7 @@ void report_write_text(const struct json *report, struct buf *ret_text)
     wrap(ret_text, text_equal(verdict, "passed") ? "  PASSED      " : "  NOT PROVED  ",
         headline == NULL ? "" : headline);
     write_strip(ret_text, &arena, report);
-    write_cost(ret_text, summary);
+    append_cost(ret_text, summary);
     write_sentences(ret_text, "Not proved because", js_get(summary, "reasons"));
     write_stalls(ret_text, &arena, report);
     write_sentences(ret_text, "Checked", js_get(report, "checked"));
