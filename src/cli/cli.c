@@ -84,7 +84,7 @@ static int run_session(struct session *session)
     }
     if (arguments->wants_help) {
         AUTO_BUF text = {0};
-        command_help(arguments->parent, arguments->command, &text);
+        command_help(arguments->command, &text);
         (void)fputs(buf_text(&text), stdout);
         return EXIT_DONE;
     }

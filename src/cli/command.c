@@ -131,7 +131,6 @@ static struct err *add_word(struct arguments *arguments, const char *word)
         const struct command *child = NULL;
         struct err *err = find_child(command, word, &child);
         if (err == NULL) {
-            arguments->parent = command == &command_root ? NULL : command;
             arguments->command = child;
         }
         return err;
@@ -141,6 +140,25 @@ static struct err *add_word(struct arguments *arguments, const char *word)
     }
     arguments->words[arguments->word_count++] = word;
     return NULL;
+}
+
+/* Appends " datastore version fetch", the words that lead from `from` to a command; false when it
+ * is not below. The root has none. */
+static bool append_path(const struct command *from, const struct command *command, struct buf *text)
+{
+    if (from == command) {
+        return true;
+    }
+    for (const struct command *const *child = from->children; child != NULL && *child != NULL;
+         child++) {
+        AUTO_BUF below = {0};
+        buf_printf(&below, " %s", (*child)->name);
+        if (append_path(*child, command, &below)) {
+            buf_append_text(text, buf_text(&below));
+            return true;
+        }
+    }
+    return false;
 }
 
 static struct err *check_count(const struct arguments *arguments)
@@ -154,9 +172,9 @@ static struct err *check_count(const struct arguments *arguments)
     if (arguments->word_count < command->min_args) {
         struct err *err =
             usage(err_new(ERR_INVALID, NULL, "\"%s\" needs more words", command->name));
-        return err_hint(err, "usage: upshift %s%s%s %s",
-            arguments->parent == NULL ? "" : arguments->parent->name,
-            arguments->parent == NULL ? "" : " ", command->name, command->words);
+        AUTO_BUF path = {0};
+        (void)append_path(&command_root, command, &path);
+        return err_hint(err, "usage: upshift%s %s", buf_text(&path), command->words);
     }
     return NULL;
 }
@@ -264,11 +282,11 @@ static void append_children(struct buf *text, const struct command *parent)
     }
 }
 
-void command_help(const struct command *parent, const struct command *command, struct buf *ret_text)
+void command_help(const struct command *command, struct buf *ret_text)
 {
-    buf_printf(ret_text, "%s\n\nUsage: upshift%s%s%s%s%s%s\n", command->summary,
-        parent == NULL ? "" : " ", parent == NULL ? "" : parent->name,
-        command == &command_root ? "" : " ", command == &command_root ? "" : command->name,
+    buf_printf(ret_text, "%s\n\nUsage: upshift", command->summary);
+    (void)append_path(&command_root, command, ret_text);
+    buf_printf(ret_text, "%s%s\n",
         command->children != NULL ? " COMMAND"
         : command->words != NULL  ? " "
                                   : "",

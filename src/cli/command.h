@@ -54,7 +54,6 @@ struct option_value {
 
 struct arguments {
     const struct command *command;
-    const struct command *parent; /* NULL for the first level */
     const char *words[COMMAND_ARGUMENTS_MAX];
     size_t word_count;
     struct option_value options[COMMAND_OPTIONS_MAX];
@@ -76,7 +75,6 @@ const char *arguments_text(const struct arguments *arguments, const char *option
 long arguments_number(const struct arguments *arguments, const char *option, long fallback);
 
 /* Help of one command (or of the whole tree, for the root) in at most 80 columns. */
-void command_help(
-    const struct command *parent, const struct command *command, struct buf *ret_text);
+void command_help(const struct command *command, struct buf *ret_text);
 
 #endif
