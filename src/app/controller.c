@@ -199,22 +199,6 @@ static struct err *open_state(struct controller *controller, const struct json *
     return err;
 }
 
-static struct err *refuse_second_run(struct controller *controller)
-{
-    AUTO_ARENA arena = {0};
-    struct journal_run *runs = NULL;
-    size_t count = 0;
-    struct err *err =
-        controller->journal->ops->list_runs(controller->journal, &arena, &runs, &count);
-    if (err == NULL && count > 0 && !runs[0].is_final) {
-        err = err_new(
-            ERR_REFUSED, runs[0].id, "an earlier run is not finished: it is %s", runs[0].state);
-        err = err_hint(err_code(err, "run_unfinished"),
-            "go on with `upshift resume` or `upshift finalize`, or end it with `upshift abort`");
-    }
-    return err;
-}
-
 static struct err *open_run(struct controller *controller, const struct json *request)
 {
     const struct json *plan = js_get(request, "plan");
@@ -226,7 +210,7 @@ static struct err *open_run(struct controller *controller, const struct json *re
         }
         return err;
     }
-    struct err *err = refuse_second_run(controller);
+    struct err *err = stored_run_refuse_unfinished(controller->journal);
     const char *inventory = js_get_text(request, "inventory_text");
     return err != NULL
                ? err

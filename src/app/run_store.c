@@ -215,3 +215,18 @@ struct err *stored_run_load(struct journal *journal, const char *id, struct stor
     }
     return err;
 }
+
+struct err *stored_run_refuse_unfinished(struct journal *journal)
+{
+    AUTO_ARENA arena = {0};
+    struct journal_run *runs = NULL;
+    size_t count = 0;
+    struct err *err = journal->ops->list_runs(journal, &arena, &runs, &count);
+    if (err == NULL && count > 0 && !runs[0].is_final) {
+        err = err_new(
+            ERR_REFUSED, runs[0].id, "an earlier run is not finished: it is %s", runs[0].state);
+        err = err_hint(err_code(err, "run_unfinished"),
+            "go on with `upshift resume` or `upshift finalize`, or end it with `upshift abort`");
+    }
+    return err;
+}

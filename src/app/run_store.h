@@ -33,4 +33,7 @@ MUST_USE struct err *stored_run_create(struct journal *journal, const struct jso
 MUST_USE struct err *stored_run_load(
     struct journal *journal, const char *id, struct stored_run *ret_run);
 
+/* Errors: ERR_REFUSED (code "run_unfinished") when the newest run has not ended. */
+MUST_USE struct err *stored_run_refuse_unfinished(struct journal *journal);
+
 #endif

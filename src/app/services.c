@@ -118,12 +118,45 @@ static struct err *gather(const struct cli_request *request, struct facts *facts
     return err;
 }
 
+static struct err *open_journal(
+    struct services *services, const char *cluster, struct journal **ret_journal)
+{
+    AUTO_FREE char *directory = mem_format("%s/%s", services->state_directory, cluster);
+    AUTO_FREE char *file = mem_format("%s/journal.db", directory);
+    if (!fs_exists(file)) {
+        return err_hint(err_code(err_new(ERR_INVALID, directory,
+                                     "no run of cluster \"%s\" is known here", cluster),
+                            "no_run"),
+            "look in another state directory with --state-dir, or begin with `upshift upgrade`");
+    }
+    return store_open(directory, /* read_only= */ true, ret_journal);
+}
+
+/* While a run is open its temporary settings are live: a plan would take them for drift. */
+static struct err *refuse_unfinished(struct services *services, const char *cluster)
+{
+    struct journal *journal = NULL;
+    struct err *err = open_journal(services, cluster, &journal);
+    if (err != NULL) {
+        if (strcmp(err->code, "no_run") == 0) {
+            err_free(err);
+            return NULL;
+        }
+        return err;
+    }
+    err = stored_run_refuse_unfinished(journal);
+    journal->ops->close(journal);
+    return err;
+}
+
 static struct err *make_plan(struct services *services, const struct cli_request *request,
     struct arena *arena, struct plan *ret_plan, struct plan_refusal *ret_refusal)
 {
-    (void)services;
     AUTO_FACTS facts = {0};
-    struct err *err = gather(request, &facts);
+    struct err *err = refuse_unfinished(services, request->cluster->name);
+    if (err == NULL) {
+        err = gather(request, &facts);
+    }
     if (err != NULL) {
         return err;
     }
@@ -190,7 +223,10 @@ static struct err *compare_plan(struct services *services, const struct cli_requ
     const struct plan *plan, struct arena *arena, const char ***ret_differences, size_t *ret_count)
 {
     AUTO_FACTS facts = {0};
-    struct err *err = services_read_facts(services, request, &facts);
+    struct err *err = refuse_unfinished(services, request->cluster->name);
+    if (err == NULL) {
+        err = services_read_facts(services, request, &facts);
+    }
     if (err != NULL) {
         return err;
     }
@@ -240,20 +276,6 @@ static struct err *start_run(struct services *services, const struct cli_request
         *ret_run = arena_strdup(arena, run);
     }
     return err;
-}
-
-static struct err *open_journal(
-    struct services *services, const char *cluster, struct journal **ret_journal)
-{
-    AUTO_FREE char *directory = mem_format("%s/%s", services->state_directory, cluster);
-    AUTO_FREE char *file = mem_format("%s/journal.db", directory);
-    if (!fs_exists(file)) {
-        return err_hint(err_code(err_new(ERR_INVALID, directory,
-                                     "no run of cluster \"%s\" is known here", cluster),
-                            "no_run"),
-            "look in another state directory with --state-dir, or begin with `upshift upgrade`");
-    }
-    return store_open(directory, /* read_only= */ true, ret_journal);
 }
 
 static struct err *continue_run(struct services *services, const char *cluster)

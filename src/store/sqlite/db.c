@@ -73,10 +73,12 @@ static const struct db_failure *failure_of(int result)
 }
 
 /* SQLite knows ENOSPC only; quotas and file size limits reach it as plain write errors. It keeps
- * errno for some calls but not for COMMIT, hence the errno of the call itself. */
+ * errno for some calls but not for COMMIT, hence the errno of the call itself. The index of the WAL
+ * has a code of its own for "could not be made larger", whatever the disk said. */
 static bool is_out_of_space(int result, int number)
 {
-    return result == SQLITE_IOERR_WRITE && (number == EDQUOT || number == EFBIG);
+    return result == SQLITE_IOERR_SHMSIZE ||
+           (result == SQLITE_IOERR_WRITE && (number == EDQUOT || number == EFBIG));
 }
 
 /* Call right after the failed call, which began with errno 0. */
