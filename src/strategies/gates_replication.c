@@ -29,11 +29,25 @@ static const char *name_of_primary(const struct gate_input *input, const struct 
     return primary == NULL ? "its primary" : primary->name;
 }
 
+/* An old server copies from its newer primary for ever and never has it (a restart at the wrong
+ * moment): waiting cannot help, and only finalize repairs it. */
+static bool can_never_copy(const struct gate_input *input, const struct fact_node *node)
+{
+    const struct fact_node *primary = primary_of(input, node);
+    return node->is_syncing && primary != NULL &&
+           !rules_allow_full_sync(input->rules, primary->series, node->series);
+}
+
 static void check_synced(struct gate_report *report, const struct fact_node *node)
 {
     const char *primary = name_of_primary(report->input, node);
     if (node->is_loading) {
         gate_report_add(report, GATE_NOT_YET, NULL, "%s is loading its data", node->name);
+    } else if (can_never_copy(report->input, node)) {
+        gate_report_add(report, GATE_NEEDS_YOU,
+            "abort and plan again: the new plan passes over it, and finalize repairs it",
+            "%s (%s) cannot load the copy that its newer primary %s sends, so it is no way back",
+            node->name, node->series, primary);
     } else if (node->is_syncing) {
         gate_report_add(
             report, GATE_NOT_YET, NULL, "%s is copying everything from %s", node->name, primary);
