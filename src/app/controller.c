@@ -68,7 +68,11 @@ static void on_records(void *context, const struct run_state *state,
         const char *outcome = js_get_text(record->body, "state");
         const char *to = js_get_text(record->body, "to");
         log_event(&controller->log, LOG_NOTICE, journal_type_names[record->type], "run", state->id,
-            "step", record->step, "outcome", outcome, "to", to, NULL);
+            "step", record->step, "outcome", outcome, "phase", js_get_text(record->body, "phase"),
+            "to", to, "gate", js_get_text(record->body, "gate"), "answer",
+            js_get_text(record->body, "answer"), "command", js_get_text(record->body, "command"),
+            "who", js_get_text(record->body, "who"), "reason", js_get_text(record->body, "reason"),
+            NULL);
         if (record->step != NULL || record->type == JOURNAL_STATE) {
             keeper_mark(controller->keeper, record->step == NULL ? "run" : record->step,
                 outcome != NULL ? outcome
