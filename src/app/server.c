@@ -24,7 +24,7 @@
 enum {
     CLIENT_COUNT_MAX = 64,
     REQUEST_SIZE_MAX = 65536,
-    OUTPUT_SIZE_MAX = 32 << 20, /* a viewer that reads nothing for so long is cut off */
+    OUTPUT_SIZE_MAX = 32 << 20, /* a viewer that is so far behind misses snapshots */
     EVENTS_MAX = 50,
     SEND_SPACING_MS = 100, /* a screen need not change more often */
     SEND_AT_LEAST_MS = 1000,

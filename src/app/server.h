@@ -16,7 +16,8 @@
 struct server;
 
 struct server_hooks {
-    /* A command came: answer it with server_reply() sooner or later. Thread: the server's. */
+    /* A command came: answer it with server_reply() later, from another thread. Thread: the
+     * server's, which holds its lock. */
     void (*on_command)(void *context, enum run_command command, const char *who, int64_t reply_id);
     /* Adds `probe` and what else the engine does not know. Thread: the server's. */
     void (*decorate)(void *context, struct json *snapshot);
@@ -24,7 +25,7 @@ struct server_hooks {
 };
 
 /* Listens in `directory` (<state>/<cluster>), replacing the socket of a dead controller: the caller
- * holds the lock. Errors: ERR_REFUSED. */
+ * holds the lock. Errors: ERR_REFUSED; ERR_INTERNAL no thread to be had. */
 MUST_USE struct err *server_open(
     const char *directory, const struct server_hooks *hooks, struct server **ret_server);
 

@@ -39,7 +39,7 @@ static struct err *connect_in(const char *directory, int fd)
 struct err *control_connect(
     const struct call *call, const char *directory, struct control **ret_control)
 {
-    (void)call; /* connecting to a local socket does not block: its queue is full or it answers */
+    (void)call; /* a local socket answers at once, or after the moment its queue is full */
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return err_errno(ERR_INTERNAL, directory, "cannot make a socket");

@@ -15,7 +15,7 @@
  *   steps_done, steps_total
  *   phases: [{name, title, state: "pending|open|done"}]
  *   steps:  [{id, summary, phase, node, shard, state: "pending|intended|done|found|failed|foreign|
- *             unknown", attempt, elapsed_ms}]
+ *             unknown", attempt, elapsed_ms, reason}]
  *   nodes:  [{name, address, shard, role, version, product, is_reachable, is_link_up}]
  *   waiting: null | {what, because, since_wall_ms, until_wall_ms, remedy}   (the waiting sentence)
  *   question: null | {text, reasons: [..], answers: [..], remedy}
