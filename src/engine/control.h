@@ -10,7 +10,7 @@
  * "failed": true, "exit": 7, "error": {err chain}} before it ends.
  *
  * Snapshot, an object (all keys always there; null where nothing applies):
- *   run, cluster, title, state, direction, phase, way_back, epoch, controller_pid
+ *   run, cluster, title, state, direction, phase, way_back, way_back_reason, epoch, controller_pid
  *   started_wall_ms, now_wall_ms, elapsed_ms, left_ms (estimate)
  *   steps_done, steps_total
  *   phases: [{name, title, state: "pending|open|done"}]
