@@ -175,6 +175,9 @@ static void append_scopes(const struct json *snapshot, struct buf *text)
 static void append_way_back(const struct json *snapshot, struct buf *text)
 {
     const struct json *lines = js_get(snapshot, "way_back_by_hand");
+    if (text_equal(js_get_text(snapshot, "state"), "REFUSED")) {
+        return; /* nothing was changed */
+    }
     const char *way_back = js_get_text(snapshot, "way_back");
     const char *reason = js_get_text(snapshot, "way_back_reason");
     if (!text_equal(way_back, "open") && reason != NULL) {

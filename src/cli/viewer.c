@@ -431,6 +431,10 @@ int viewer_watch(struct session *session, const char *cluster, const char *left_
     struct err *err = watch(&viewer);
     js_free(viewer.snapshot);
     (void)close(viewer.signal_fd);
+    if (viewer.exit == EXIT_DETACHED) {
+        /* A failed write may have told us first: the SIGHUP that waits must not end us now. */
+        (void)signal(SIGHUP, SIG_IGN);
+    }
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     (void)sigaction(SIGPIPE, &pipe_before, NULL);
     if (err != NULL) {

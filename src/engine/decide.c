@@ -155,6 +155,9 @@ static void on_probe_ended(struct turn *turn)
     for (size_t i = 0; i < state->reason_count; i++) {
         js_push(reasons, js_text(state->reasons[i]));
     }
+    if (to == RUN_REFUSED && state->reason_count == 0) {
+        js_push(reasons, js_text("stopped by the operator before anything began"));
+    }
     AUTO_FREE char *remedy = state->remedy == NULL ? NULL : mem_strdup(state->remedy);
     turn_move_because(turn, state->finishing, reasons, remedy);
     turn_command(turn, COMMAND_END)->exit = run_exit_code(state);

@@ -6,16 +6,15 @@
 
 The end of the block ends every process that was started from the folder, by anybody.
 """
+import binascii
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-from cluster import Cluster, send_signal
-from resp import Connection
+from cluster import SLOTS, Cluster, send_signal
 from rig import MARK, SUITES, Rig, stop_client
 
 PROBED = {"probe": {"rate": 2000}, "soak_s": 1}
@@ -62,18 +61,6 @@ class Scene(Rig):
         return subprocess.Popen([self.program, *words], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 env={**os.environ, **more_environment}, start_new_session=True)
-
-    def wait_for_step(self, step, timeout_s=30):
-        """Waits until the run has begun a step."""
-        self.cluster.wait_for(lambda: self.step_states().get(step, "pending") != "pending",
-                              f"step {step} to begin", timeout_s=timeout_s)
-
-    def step_states(self):
-        """Step -> its state; nothing while there is no run yet."""
-        done = subprocess.run([self.program, "status", "demo", "--json"], check=False, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        answer = json.loads(done.stdout) if done.returncode == 0 else {}
-        return {step["id"]: step["state"] for step in answer.get("snapshot", {}).get("steps", [])}
 
     def wait_for_state(self, *states, timeout_s=60):
         """Waits until the newest run is in one of these states, and returns its snapshot."""
@@ -164,10 +151,26 @@ class Scene(Rig):
         super().close()
 
 
-def call_at(address, *words):
-    """One command to a server without password."""
-    with Connection(address) as connection:
-        return connection.call(*words)
+def write_keys(cluster, prefix, *options, count):
+    """SET through whoever is primary now, the same number of keys in each shard."""
+    roles = cluster.roles()
+    for node in [node for node in cluster.nodes if roles[node.name] == "master"]:
+        slots = [entry[4] for entry in cluster.view(node).values() if entry[0] == node.port][0]
+        tag = tag_in(slots[0])
+        with cluster.connect(node) as connection:
+            for number in range(count // 3):
+                assert connection.call("SET", f"{prefix}:{{{tag}}}:{number}", "x", *options) == "OK"
+
+
+def tag_in(slots):
+    """A hash tag in a range of slots."""
+    first, last = (int(slot) for slot in slots.split("-"))
+    return next(tag for tag in map(str, range(SLOTS)) if first <= key_slot(tag) <= last)
+
+
+def key_slot(text):
+    """CRC-16/XMODEM of the text, as Redis Cluster has it."""
+    return binascii.crc_hqx(text.encode(), 0) % SLOTS
 
 
 def wait_for_exit(process, timeout_s=60):
@@ -184,7 +187,3 @@ def check_proof(report, operations_min=1000):
     assert summary["wrong"] == 0 and summary["lost"] == 0, summary
     assert summary["checked"] == summary["acked"] > 0, summary
     return summary
-
-
-def elapsed_since(started):
-    return round(time.monotonic() - started, 2)

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Whole runs on real servers, from the first plan to the proof, and everything counted twice."""
-import binascii
 import json
 import os
 import re
@@ -8,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 import sandbox
-from cluster import SLOTS
-from scene import PROBED, Scene, check_proof
+from scene import PROBED, Scene, check_proof, write_keys
 
 SECRET = "canary-7f3d9a51c0"
 EXPIRING_KEYS = 5000
@@ -195,28 +193,6 @@ def the_printed_way_back_leads_back_without_a_loss(directory):
         scene.run("abort", "demo", expected=14)
         check_proof(scene.report())
         scene.check_stock(stock)
-
-
-def write_keys(cluster, prefix, *options, count):
-    """SET through whoever is primary now, the same number of keys in each shard."""
-    roles = cluster.roles()
-    for node in [node for node in cluster.nodes if roles[node.name] == "master"]:
-        slots = [entry[4] for entry in cluster.view(node).values() if entry[0] == node.port][0]
-        tag = tag_in(slots[0])
-        with cluster.connect(node) as connection:
-            for number in range(count // 3):
-                assert connection.call("SET", f"{prefix}:{{{tag}}}:{number}", "x", *options) == "OK"
-
-
-def tag_in(slots):
-    """A hash tag in a range of slots."""
-    first, last = (int(slot) for slot in slots.split("-"))
-    return next(tag for tag in map(str, range(SLOTS)) if first <= key_slot(tag) <= last)
-
-
-def key_slot(text):
-    """CRC-16/XMODEM of the text, as Redis Cluster has it."""
-    return binascii.crc_hqx(text.encode(), 0) % SLOTS
 
 
 def a_client_that_closes_the_way_back_is_noticed(directory):

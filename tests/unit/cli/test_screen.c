@@ -223,6 +223,11 @@ static void a_closed_way_back_is_said_with_its_reason(void **UNUSED(state))
     view_append_status(snapshot, &text);
     assert_non_null(strstr(buf_text(&text), "way back: node-1 has 5 keys less than node-4\n"));
     assert_null(strstr(buf_text(&text), "CLUSTER FAILOVER"));
+    buf_clear(&text);
+    js_put_text(snapshot, "way_back", "open");
+    js_put_text(snapshot, "state", "REFUSED"); /* nothing to go back from */
+    view_append_status(snapshot, &text);
+    assert_null(strstr(buf_text(&text), "CLUSTER FAILOVER"));
 }
 
 static void a_question_is_in_the_plain_end(void **UNUSED(state))

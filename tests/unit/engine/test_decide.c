@@ -273,6 +273,18 @@ static void red_preflight_refuses_and_changes_nothing(void **state)
     assert_true(bench->state.reason_count > 0);
 }
 
+static void a_run_that_is_paused_before_it_began_says_who_stopped_it(void **state)
+{
+    struct bench *bench = *state;
+    bench_begin(bench, false);
+    bench_operator(bench, RUN_COMMAND_PAUSE);
+    bench_run(bench, 5000);
+    assert_int_equal(bench->state.status, RUN_REFUSED);
+    assert_int_equal(bench_count(bench, JOURNAL_INTENT, NULL), 0);
+    assert_int_equal(bench->state.reason_count, 1);
+    assert_non_null(strstr(bench->state.reasons[0], "stopped by the operator"));
+}
+
 static void soak_counts_observed_healthy_time_only(void **state)
 {
     struct bench *bench = *state;
@@ -365,6 +377,7 @@ int main(void)
         CASE(a_scope_that_somebody_changed_is_left_and_said),
         CASE(a_scope_that_cannot_be_closed_is_listed_and_does_not_block),
         CASE(red_preflight_refuses_and_changes_nothing),
+        CASE(a_run_that_is_paused_before_it_began_says_who_stopped_it),
         CASE(soak_counts_observed_healthy_time_only),
         CASE(a_closed_way_back_is_said_once_and_stays_closed),
         CASE(every_command_is_answered_in_every_state),
