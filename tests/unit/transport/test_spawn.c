@@ -232,6 +232,20 @@ static void a_text_file_is_not_handed_to_a_shell(void **UNUSED(state))
         "cannot execute the program: Exec format error");
 }
 
+/* The C library keeps signals 32 and 33 to itself: whether they are ignored comes from whoever
+ * started us, and no program can change it. */
+static const char *without_own_signals(struct buf *status)
+{
+    char *ignored = strstr(status->data, "SigIgn:\t");
+    assert_non_null(ignored);
+    char *digits = ignored + strlen("SigIgn:\t") + 7; /* bits 28 to 35: two of 16 digits */
+    for (int i = 0; i < 2; i++) {
+        static const char own[] = {'1', '8'}; /* signal 33 is bit 32, signal 32 is bit 31 */
+        digits[i] = digits[i] == own[i] ? '0' : digits[i];
+    }
+    return buf_text(status);
+}
+
 static void children_inherit_no_descriptor_and_no_blocked_signal(void **UNUSED(state))
 {
     AUTO_CLOSE leak = open("/dev/null", O_RDONLY); /* without O_CLOEXEC */
@@ -247,8 +261,8 @@ static void children_inherit_no_descriptor_and_no_blocked_signal(void **UNUSED(s
     (void)signal(SIGUSR1, SIG_DFL);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     assert_string_equal(buf_text(&files.output), "0\n1\n2\n3\n"); /* 3: the folder it reads */
-    assert_string_equal(
-        buf_text(&signals.output), "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    assert_string_equal(without_own_signals(&signals.output),
+        "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
     spawn_result_release(&files);
     spawn_result_release(&signals);
 }
