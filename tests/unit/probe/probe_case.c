@@ -1,6 +1,7 @@
 #include "probe_case.h"
 
 #include <setjmp.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +17,7 @@
 #include "probe/control.h"
 #include "probe/lines.h"
 
-/* The servers here answer at once or never. */
-static const struct probe_limits limits = {.no_progress_ms = 300, .secret_every_ms = 100};
+const struct probe_limits probe_case_limits = {.no_progress_ms = 300, .secret_every_ms = 100};
 
 void probe_case_init(struct probe_case *test, const char *password)
 {
@@ -39,7 +39,7 @@ void probe_case_init(struct probe_case *test, const char *password)
         .seconds = 1,
         .directory = test->directory,
         .incarnation = "one",
-        .limits = &limits,
+        .limits = &probe_case_limits,
     };
 }
 
@@ -133,17 +133,37 @@ void probe_case_run(struct probe_case *test, struct probe_sums *ret_sums)
     assert_int_equal(ret_sums->all.reads + ret_sums->all.writes, ret_sums->all.intended);
 }
 
-/* A probe in a process of its own. */
+/* Executed, not only forked: the servers here are threads, and what a fork of them holds locked
+ * stays locked in the child. */
+static pid_t start_child(const struct probe_case *test, const char *mode)
+{
+    AUTO_JSON config = codec_write(&probe_config_codec, &test->config);
+    AUTO_FREE char *text = js_write(config);
+    FILE *input = tmpfile();
+    assert_non_null(input);
+    assert_true(fputs(text, input) >= 0);
+    assert_int_equal(fflush(input), 0);
+    assert_int_equal(lseek(fileno(input), 0, SEEK_SET), 0);
+    posix_spawn_file_actions_t actions;
+    assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+    assert_int_equal(posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO), 0);
+    char path[] = PROBE_CHILD;
+    char *argv[] = {path, (char *)(uintptr_t)mode, NULL};
+    pid_t pid;
+    assert_int_equal(posix_spawn(&pid, PROBE_CHILD, &actions, NULL, argv, environ), 0);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)fclose(input);
+    return pid;
+}
+
 pid_t probe_case_start(const struct probe_case *test)
 {
-    const pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        struct probe_final final;
-        struct err *err = probe_run(&test->config, NULL, &final);
-        _exit(err == NULL ? 0 : 1);
-    }
-    return pid;
+    return start_child(test, NULL);
+}
+
+pid_t probe_case_start_without_room(const struct probe_case *test)
+{
+    return start_child(test, "without-room");
 }
 
 void probe_case_wait(pid_t pid)

@@ -28,6 +28,9 @@ struct probe_sums {
     bool is_whole; /* the chain holds to the end */
 };
 
+/* The servers here answer at once or never. */
+extern const struct probe_limits probe_case_limits;
+
 struct probe_case {
     struct arena arena;
     char directory[64];
@@ -45,6 +48,9 @@ void probe_case_run(struct probe_case *test, struct probe_sums *ret_sums);
 
 /* The same in a process of its own, to be told, killed or waited for; it must end well. */
 pid_t probe_case_start(const struct probe_case *test);
+
+/* The same, where files may not grow: as on a full disk. It ends with 0 when it said so. */
+pid_t probe_case_start_without_room(const struct probe_case *test);
 void probe_case_wait(pid_t pid);
 
 /* Sends it a message (control.h), as JSON. */
