@@ -7,7 +7,6 @@
 The end of the block ends every process that was started from the folder, by anybody.
 """
 import binascii
-import json
 import os
 import signal
 import subprocess
@@ -100,6 +99,18 @@ class Scene(Rig):
         view = self.cluster.view(self.cluster.nodes[0])
         return {entry[4]: entry[3] for entry in view.values() if "master" in entry[1]}
 
+    def lasting_view(self, node):
+        """CLUSTER NODES without what a node suspects for a moment on a busy machine."""
+        return {name: (entry[0], entry[1] - {"fail?"}, *entry[2:])
+                for name, entry in self.cluster.view(node).items()}
+
+    def check_untouched(self, before):
+        """Compares with an earlier fingerprint and names what is different."""
+        for what, values in self.fingerprint().items():
+            different = {name: (value, before[what].get(name)) for name, value in values.items()
+                         if value != before[what].get(name)}
+            assert not different, f"{what}, now and before: {different}"
+
     def fingerprint(self):
         """All that a command without effect leaves as it is, read from servers and files."""
         cluster = self.cluster
@@ -108,7 +119,7 @@ class Scene(Rig):
             "pids": {node.name: node.pids() for node in cluster.nodes},
             "run ids": {node.name: cluster.info(node, "server")["run_id"] for node in running},
             "settings": {node.name: self.all_settings(node) for node in running},
-            "views": {node.name: cluster.view(node) for node in running},
+            "views": {node.name: self.lasting_view(node) for node in running},
             "links": {node.name: os.readlink(node.link) for node in cluster.nodes},
             "files": {node.name: node.config.read_bytes() for node in cluster.nodes},
         }

@@ -26,7 +26,7 @@ def refused(expected, *texts, command=UPGRADE, inventory=None):
     said = SCENE.run(*command, expected=expected)
     for text in texts:
         assert text in said, f"{text!r} is not in:\n{said}"
-    assert SCENE.fingerprint() == before
+    SCENE.check_untouched(before)
     return said
 
 
@@ -53,6 +53,7 @@ def live(settings, *nodes):
         for node in nodes:
             for name, value in before[node.name].items():
                 SCENE.cluster.call(node, "CONFIG", "SET", name, value)
+        SCENE.cluster.wait_until_agreed()  # a file that is written anew is another process
 
 
 @contextlib.contextmanager
@@ -277,7 +278,7 @@ def no_room_for_the_journal(directory):
             raise sandbox.Skip("this host lets no user mount a small file system: " + done.stdout)
         assert done.returncode == 7, f"{size_kb} KB: {done.returncode}\n{done.stdout}"
         assert "journal" in done.stdout and "space" in done.stdout, done.stdout
-        assert SCENE.fingerprint() == before
+        SCENE.check_untouched(before)
 
 
 # After all that the cluster can still be upgraded, and then not back.
