@@ -7,6 +7,7 @@
 The end of the block ends every process that was started from the folder, by anybody.
 """
 import binascii
+import json
 import os
 import signal
 import subprocess
@@ -66,6 +67,13 @@ class Scene(Rig):
         self.cluster.wait_for(lambda: self.snapshot()["state"] in states, f"one of {states}",
                               timeout_s=timeout_s)
         return self.snapshot()
+
+    def step_states(self):
+        """Step -> its state; nothing while there is no run yet."""
+        done = subprocess.run([self.program, "status", "demo", "--json"], check=False, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        answer = json.loads(done.stdout) if done.returncode == 0 else {}
+        return {step["id"]: step["state"] for step in answer.get("snapshot", {}).get("steps", [])}
 
     def records(self, run, kind):
         """The journal's records of one type, as objects with "step" and "body"."""
