@@ -186,6 +186,10 @@ def the_printed_way_back_leads_back_without_a_loss(directory):
                                   stdout=subprocess.PIPE,
                                   env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"})
             assert said.stdout.strip() == "OK", said
+            node = next(one for one in cluster.nodes if f"-p {one.port} " in line)
+            # Two elections at once compete for the votes of one epoch, and one of them loses.
+            cluster.wait_for(lambda one=node: cluster.info(one, "replication")["role"] == "master",
+                             f"{node.name} to be primary again")
             cluster.wait_until_agreed()
         cluster.wait_for(lambda: cluster.roles() == roles, "the old primaries to be primary again")
         primaries = [name for name, role in roles.items() if role == "master"]
