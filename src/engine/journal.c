@@ -14,7 +14,6 @@ const char *const journal_type_names[] = {
     [JOURNAL_SCOPE_OPEN] = "scope_open",
     [JOURNAL_SCOPE_CLOSED] = "scope_closed",
     [JOURNAL_GATE] = "gate",
-    [JOURNAL_WAITING] = "waiting",
     [JOURNAL_OPERATOR] = "operator",
     [JOURNAL_SOAK_TICK] = "soak_tick",
     [JOURNAL_WAY_BACK] = "way_back",

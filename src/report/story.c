@@ -266,7 +266,6 @@ static tell_record *const tellers[] = {
     [JOURNAL_SCOPE_OPEN] = tell_scope_open,
     [JOURNAL_SCOPE_CLOSED] = tell_scope_closed,
     [JOURNAL_GATE] = NULL,
-    [JOURNAL_WAITING] = NULL,
     [JOURNAL_OPERATOR] = tell_operator,
     [JOURNAL_SOAK_TICK] = tell_soak,
     [JOURNAL_WAY_BACK] = tell_way_back,
