@@ -186,7 +186,8 @@ static void append_way_back(const struct json *snapshot, struct buf *text)
     if (!text_equal(way_back, "open") || js_count(lines) == 0) {
         return;
     }
-    buf_append_text(text, "the way back by hand; after each line wait until the node says role:master:\n");
+    buf_append_text(
+        text, "the way back by hand; after each line wait until the node says role:master:\n");
     for (size_t i = 0; i < js_count(lines); i++) {
         buf_printf(text, "  %s\n", js_as_text(js_at(lines, i)));
     }

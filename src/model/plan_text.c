@@ -100,7 +100,8 @@ void plan_text(const struct plan *plan, struct buf *ret_text)
         buf_append_text(ret_text, " - ");
         append_wrapped(ret_text, 3, 3, plan->notes[i]);
     }
-    buf_append_text(ret_text, "\nThe way back by hand, until finalize; go on when the node says role:master\n");
+    buf_append_text(
+        ret_text, "\nThe way back by hand, until finalize; go on when the node says role:master\n");
     for (size_t i = 0; i < plan->way_back_count; i++) {
         buf_printf(ret_text, "   %s\n", plan->way_back[i]);
     }
