@@ -89,10 +89,7 @@ static struct err *service_stop_apply(
     struct call *call, const struct bound *bound, const struct before *before)
 {
     const struct inv_node *node;
-    struct err *err = step_find_node(call, bound->args, "node", &node);
-    if (err == NULL) {
-        err = step_check_send(call, node);
-    }
+    struct err *err = step_begin_act(call, bound, &node);
     if (err != NULL) {
         return err;
     }

@@ -68,3 +68,10 @@ struct err *step_check_send(const struct call *call, const struct inv_node *node
     struct err *err = err_new(ERR_CANCELLED, node->name, "too late to change anything here");
     return err_code(err, "send_window_closed");
 }
+
+struct err *step_begin_act(
+    const struct call *call, const struct bound *bound, const struct inv_node **ret_node)
+{
+    struct err *err = step_find_node(call, bound->args, "node", ret_node);
+    return err != NULL ? err : step_check_send(call, *ret_node);
+}

@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/call.h"
 #include "base/json.h"
+#include "engine/step.h"
 #include "model/inventory.h"
 
 /* Checks that `args` holds exactly the text keys `keys` (ended by NULL) and that the node it names
@@ -24,5 +25,10 @@ MUST_USE struct err *step_find_node(const struct call *call, const struct json *
 
 /* Errors: ERR_CANCELLED, code "send_window_closed", when nothing may be sent any more. */
 MUST_USE struct err *step_check_send(const struct call *call, const struct inv_node *node);
+
+/* Finds the node that a step is about to act on, while something may still be sent.
+ * Errors: as the two above. */
+MUST_USE struct err *step_begin_act(
+    const struct call *call, const struct bound *bound, const struct inv_node **ret_node);
 
 #endif
