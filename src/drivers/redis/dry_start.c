@@ -26,7 +26,7 @@
 enum {
     DRY_START_MS_MAX = 10000,
     DRY_LOOK_MS = 20,
-    DRY_STOP_MS = 2000, /* it holds no data; after that it is killed, being ours alone */
+    DRY_STOP_MS = 5000, /* longer than the limiter's own patience after SIGTERM */
     PORT_TRIES = 50,
     BUS_PORT_OFFSET = 10000, /* Redis cluster specification: the bus port is the port + 10000 */
     FILE_SIZE_MAX = 4 * 1024 * 1024,
@@ -345,10 +345,18 @@ static const char *read_complaint(const struct dry_start *dry)
     return arena_strndup(dry->arena, message.data, size);
 }
 
+/* Ends the server also when upshift is killed meanwhile: nobody else would (seen once). It passes
+ * SIGTERM on, kills what does not obey it within 2 s, and ends as the server ends. */
+static const char limiter[] = "/usr/bin/timeout";
+
 static struct err *run_server(const struct dry_start *dry, struct fact_dry_start *ret_dry_start)
 {
     const char *config = arena_format(dry->arena, "%s/dry.conf", dry->folder);
-    const char *const argv[] = {dry->server, config, NULL};
+    if (access(dry->server, X_OK) != 0) {
+        return err_code(err_errno(ERR_INVALID, dry->server, "the program cannot be started"),
+            "program_not_started");
+    }
+    const char *const argv[] = {limiter, "--kill-after=2", "30", dry->server, config, NULL};
     const struct spawn_daemon daemon = {.argv = argv,
         .directory = dry->node->directory, /* relative names in the file are seen from there */
         .log_file = dry->log_file,
