@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -9,6 +10,10 @@
 
 NO_RETURN static void become(const struct child *child, int input_fd)
 {
+    /* The thread that forks may block signals for itself; the child must hear its own. */
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)setsid();
     const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
     int error_fd = nowhere;
