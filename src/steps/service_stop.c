@@ -51,9 +51,13 @@ static struct err *service_stop_capture(
 static struct err *service_stop_check_silence(struct call *call, const struct inv_node *node)
 {
     struct replication_state state;
-    AUTO_ERR err = replication_get_state(call, call->world->replication, node, &state);
-    if (err != NULL) {
-        return NULL; /* nobody answers: stopped */
+    struct err *err = replication_get_state(call, call->world->replication, node, &state);
+    if (err != NULL && err->kind == ERR_UNREACHABLE) {
+        err_free(err);
+        return NULL; /* nobody listens: stopped */
+    }
+    if (err != NULL) { /* somebody does, or may: silence is no answer */
+        return err_wrap(err, node->name, "cannot tell whether its server has stopped");
     }
     return err_hint(err_code(err_new(ERR_REFUSED, node->name,
                                  "the server answers, but its pid file names no process of it"),
