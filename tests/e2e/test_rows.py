@@ -17,7 +17,7 @@ from resp import ServerError
 from scene import PROBED, Scene, check_proof, wait_for_exit
 
 TINY = "ROWS_TINY_DISK"  # the environment's name of a small file system of our own
-TINY_SIZE = "4m"
+TINY_SIZE = "32m"  # a WAL alone grows to 4 MiB before it is written back
 OLD_PASSWORD, NEW_PASSWORD = "canary-old-51c07f3d", "canary-new-9a517f3d"
 BACKLOG = "repl-backlog-size"
 BY_HAND = "33554432"
