@@ -46,8 +46,12 @@ static const char *const manager_words[] = {"process", NULL};
 static const char *const manager_planned[] = {"systemd", NULL};
 static const char *const provider_words[] = {"suite", NULL};
 static const char *const provider_planned[] = {"apt", NULL};
-static const char *const failure_words[] = {[INV_FAILURE_PAUSE] = "pause", NULL};
-static const char *const failure_planned[] = {"rollback", "continue", NULL};
+static const char *const failure_words[] = {[INV_FAILURE_PAUSE] = "pause",
+    [INV_FAILURE_ROLLBACK] = "rollback",
+    [INV_FAILURE_CONTINUE] = "continue",
+    NULL};
+static const char *const revise_words[] = {
+    [INV_REVISE_NARROW] = "narrow", [INV_REVISE_ASK] = "ask", NULL};
 static const char *const probe_words[] = {[INV_PROBE_OFF] = "off",
     [INV_PROBE_READ_ONLY] = "read-only",
     [INV_PROBE_WRITE] = "write",
@@ -71,8 +75,8 @@ static const struct schema_key policy_keys[] = {
     SCHEMA_NUMBER(struct inv_policy, gate_timeout_s, "gate_timeout_s", "300", 1, 86400, false),
     SCHEMA_BYTES(struct inv_policy, lag_bytes_max, "lag_bytes_max", "1MiB", 0, 1024LL * MIB),
     SCHEMA_BYTES(struct inv_policy, backlog_bytes, "backlog", "64MiB", MIB, 64 * 1024LL * MIB),
-    SCHEMA_WORD(
-        struct inv_policy, on_failure, "on_failure", "pause", failure_words, failure_planned),
+    SCHEMA_WORD(struct inv_policy, on_failure, "on_failure", "pause", failure_words, NULL),
+    SCHEMA_WORD(struct inv_policy, revise, "revise", "narrow", revise_words, NULL),
     SCHEMA_MAPPING(struct inv_policy, probe, "probe", "{ mode: write }", &probe_schema),
     SCHEMA_END,
 };
@@ -167,6 +171,7 @@ static const struct inv_cluster cluster_defaults = {
             .lag_bytes_max = MIB,
             .backlog_bytes = 64 * (int64_t)MIB,
             .on_failure = INV_FAILURE_PAUSE,
+            .revise = INV_REVISE_NARROW,
             .probe = {.mode = INV_PROBE_WRITE,
                 .rate = 100,
                 .keys_max = 1000000,

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "engine/claim.h"
 #include "engine/journal.h"
 #include "engine/run.h"
 #include "model/gate.h"
@@ -31,8 +32,17 @@ struct run_task {
     enum run_health_purpose purpose;
     const struct plan_gate *gates; /* health: what to evaluate; borrowed from the plan */
     size_t gate_count;
-    const struct plan_gate *during; /* health while soaking: the way back */
+    const struct plan_gate *during; /* health while the way back is open: its gates */
     size_t during_count;
+    bool must_stop;          /* verify: call step_ops.stop first */
+    enum run_replan replan;  /* replan: why */
+    const struct plan *from; /* replan: the present plan; borrowed, lives as long as the run */
+    struct json *progress;   /* replan: struct progress as JSON; owned by the task */
+    enum claim_act claim;    /* claim: what, with the members below */
+    enum run_status status;
+    bool is_parked;
+    int64_t seq;
+    struct json *scopes; /* owned by the task */
 };
 
 /* What came of it. Owned by the event; freed with run_result_free(). */
@@ -53,6 +63,13 @@ struct run_result {
     const char **out;          /* nodes that facts show out of service */
     size_t out_count;
     struct json *nodes; /* [{name,address,shard,role,product,version,...}] as read now, or NULL */
+    bool is_assumption; /* look, apply: the worst answer is that of an assumption: re-plan */
+    struct json *plan;  /* replan: the new plan (model/plan.h), or NULL when refused: `answers` say
+                           why; owned */
+    bool is_wider;      /* replan: it needs consent (engine.md 4) */
+    const char **diff;  /* replan: what it does otherwise, for people, one line each */
+    size_t diff_count;
+    struct claim_answer claim; /* claim */
 };
 void run_result_free(struct run_result *result);
 
@@ -69,7 +86,9 @@ struct event {
     enum event_kind kind;
     int64_t now_ms, wall_ms;
     struct run_result *result; /* EVENT_RESULT; owned by the event */
-    enum run_command command;  /* EVENT_OPERATOR */
+    enum run_command command;  /* EVENT_OPERATOR; EVENT_BEGIN with has_command: of the starter */
+    bool has_command;          /* EVENT_BEGIN: an ended run is gone on with (rollback) */
+    const char *answer;        /* of the command: "accept 3f9a...", "forward"; or NULL; borrowed */
     const char *who;           /* "ada (pid 4711)" */
     int64_t reply_id;          /* whom to answer; 0: nobody */
     bool is_ending;            /* SIGTERM: pause, then end */

@@ -25,6 +25,13 @@ struct executor {
     /* Reads the cluster; `ret_facts` is zeroed before and released after by the caller. */
     struct err *(*read_facts)(const struct call *call, void *context, struct facts *ret_facts);
     void *facts_context;
+    /* Plans the rest anew: fills plan (or answers), is_wider and diff of the result from the task's
+     * replan, from and progress. NULL: this executor cannot (then nothing is ever re-planned). */
+    struct err *(*replan)(
+        struct call *call, void *context, const struct run_task *task, struct run_result *result);
+    void *replan_context;
+    const struct claim_ops *claims; /* NULL: there is nobody to share with (unit tests) */
+    void *claims_context;
 };
 
 /* NULL when this program does not know the kind. */

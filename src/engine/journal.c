@@ -4,6 +4,11 @@
 const char *const journal_type_names[] = {
     [JOURNAL_RUN_CREATED] = "run_created",
     [JOURNAL_PLAN_BODY] = "plan_body",
+    [JOURNAL_REPLAN] = "replan",
+    [JOURNAL_PLAN_PROPOSED] = "plan_proposed",
+    [JOURNAL_PLAN_REVISED] = "plan_revised",
+    [JOURNAL_CLAIMED] = "claimed",
+    [JOURNAL_RELEASED] = "released",
     [JOURNAL_STATE] = "state",
     [JOURNAL_PHASE] = "phase",
     [JOURNAL_INTENT] = "intent",

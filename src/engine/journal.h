@@ -21,6 +21,11 @@
 enum journal_type {
     JOURNAL_RUN_CREATED,
     JOURNAL_PLAN_BODY,
+    JOURNAL_REPLAN,        /* {replan, cause}: the rest is to be planned anew */
+    JOURNAL_PLAN_PROPOSED, /* {plan, digest, diff, cause}: wider; waits for --accept */
+    JOURNAL_PLAN_REVISED,  /* {plan, digest, diff, cause, revision, direction, accepted_by} */
+    JOURNAL_CLAIMED,       /* {epoch, held, nodes} */
+    JOURNAL_RELEASED,      /* {held, nodes} */
     JOURNAL_STATE,
     JOURNAL_PHASE,
     JOURNAL_INTENT,

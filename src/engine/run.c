@@ -308,7 +308,12 @@ int run_exit_code(const struct run_state *state)
         return 4;
     case RUN_COMPLETE:
         return state->is_proved || strcmp(state->plan->policy.probe_mode, "off") == 0 ? 0 : 16;
+    case RUN_ROLLED_BACK:
+        return 13;
+    case RUN_ABANDONED:
+        return 14;
     case RUN_PLANNED:
+    case RUN_CLAIMING:
     case RUN_RUNNING:
     case RUN_PAUSING:
     case RUN_ABORTING:

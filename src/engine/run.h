@@ -21,6 +21,7 @@
 
 enum run_status {
     RUN_PLANNED,
+    RUN_CLAIMING, /* preflight is green; the claim is being taken on the nodes */
     RUN_RUNNING,
     RUN_PAUSING,
     RUN_PAUSED,
@@ -29,6 +30,8 @@ enum run_status {
     RUN_SOAKING,
     RUN_REFUSED,
     RUN_COMPLETE,
+    RUN_ROLLED_BACK,
+    RUN_ABANDONED,
 };
 extern const char *const run_status_names[]; /* NULL-terminated: "PLANNED", ... */
 
@@ -44,6 +47,12 @@ enum run_event {
     RUN_EVENT_SOAK,    /* all phases before finalize are done */
     RUN_EVENT_FINALIZE,
     RUN_EVENT_FINISHED, /* phase finalize is done and the end gate green */
+    RUN_EVENT_CLAIMED,  /* the claim is ours on a majority and nowhere another's */
+    RUN_EVENT_CLAIM_REFUSED,
+    RUN_EVENT_ROLLBACK,    /* by the operator, or by policy on_failure: rollback */
+    RUN_EVENT_ROLLED_BACK, /* all of it is undone and the end gate green */
+    RUN_EVENT_RECONCILE,   /* the operator repaired by hand: re-plan from the world, stay */
+    RUN_EVENT_ABANDON,
 };
 extern const char *const run_event_names[];
 
@@ -61,7 +70,16 @@ bool run_next_status(enum run_status from, enum run_event event, enum run_status
 
 bool run_status_is_final(enum run_status status);
 
-enum run_command { RUN_COMMAND_RESUME, RUN_COMMAND_PAUSE, RUN_COMMAND_ABORT, RUN_COMMAND_FINALIZE };
+enum run_command {
+    RUN_COMMAND_RESUME, /* with `answer` "accept HASH" or "forward" */
+    RUN_COMMAND_PAUSE,
+    RUN_COMMAND_ABORT,
+    RUN_COMMAND_FINALIZE,
+    RUN_COMMAND_ROLLBACK,
+    RUN_COMMAND_RECONCILE,
+    RUN_COMMAND_ABANDON,
+    RUN_COMMAND_COUNT,
+};
 extern const char *const run_command_names[];
 
 enum run_verdict {
@@ -75,6 +93,23 @@ struct run_rule {
     enum run_event event; /* of RUN_DO */
     const char *text;     /* reason and remedy, or what is so already */
 };
+
+/* An attribute of a run, not a state. */
+enum run_direction { RUN_FORWARD, RUN_BACK };
+extern const char *const run_direction_names[]; /* "forward", "back" */
+
+/* Why the rest of the plan is made anew. It is one mechanism: nothing new starts, what is begun
+ * ends, and then a strategy plans from fresh facts and the run's progress; the new plan replaces
+ * what was left of the old (journal: plan_revised). */
+enum run_replan {
+    RUN_REPLAN_NONE,
+    RUN_REPLAN_WORLD,   /* an assumption is false, or somebody repaired by hand */
+    RUN_REPLAN_BACK,    /* rollback */
+    RUN_REPLAN_FORWARD, /* resume --forward: a rollback is turned again */
+};
+extern const char *const run_replan_names[]; /* "none", "world", "back", "forward" */
+
+enum { RUN_REVISIONS_MAX = 8 }; /* by itself; then the cluster is not stable (engine.md 4) */
 
 /* What a command means in a state (engine.md 2.2); every pair has an answer. */
 const struct run_rule *run_find_rule(enum run_status status, enum run_command command);
@@ -93,6 +128,7 @@ enum run_step_status {
     RUN_STEP_FAILED,
     RUN_STEP_FOREIGN, /* somebody else moved it */
     RUN_STEP_UNKNOWN, /* could not be read by the deadline */
+    RUN_STEP_DROPPED, /* a revision of the plan has no use for it any more */
 };
 extern const char *const run_step_status_names[];
 
@@ -110,13 +146,16 @@ enum run_task_kind {
     RUN_TASK_APPLY,
     RUN_TASK_VERIFY,
     RUN_TASK_UNDO,
-    RUN_TASK_HEALTH
+    RUN_TASK_HEALTH,
+    RUN_TASK_REPLAN,
+    RUN_TASK_CLAIM,
 };
 
 /* What goes on with a step right now; lost by a crash and rebuilt by looking. */
 struct run_activity {
     enum run_task_kind in_flight;
     bool is_verifying; /* between the act and its outcome */
+    bool must_stop;    /* an earlier attempt may still be at it: end it before looking */
     int64_t next_ms;   /* nothing before this time */
     int64_t delay_ms;  /* the present spacing of looks */
     int64_t since_ms;  /* of the wait or the verification */
@@ -133,7 +172,9 @@ struct run_activity {
 
 struct run_step {
     const struct plan_step *plan;
-    size_t phase;
+    int64_t revision; /* of the plan it belongs to; steps of earlier ones are history: kept for
+                         their scopes, their progress and the report, never started again */
+    size_t phase;     /* of that plan */
     enum run_step_status status;
     int64_t attempt;     /* of the last intent; 0: none */
     struct json *args;   /* of the first intent, frozen; owned */
@@ -164,16 +205,23 @@ struct run_health {
 
 struct run_state {
     struct arena arena;
-    const struct plan *plan; /* borrowed; outlives the state */
+    const struct plan *plan; /* the present one: the first is borrowed and outlives the state, */
+    struct plan **revisions; /* the later ones are owned */
+    size_t revision_count;
     const char *id;
     int64_t epoch;
 
     /* durable: run_fold() only */
     enum run_status status;
+    enum run_direction direction;
+    enum run_replan replan;  /* wanted; NONE again with the new plan */
+    char *replan_cause;      /* one sentence; owned */
+    struct json *proposal;   /* body of plan_proposed, waiting for --accept; NULL; owned */
+    int64_t automatic_count; /* revisions that nobody was asked about */
     enum run_way_back way_back;
     char *way_back_reason;         /* why it is not open; NULL: nothing to say; owned */
     enum run_phase_status *phases; /* as plan->phases */
-    struct run_step *steps;        /* all steps, in plan order */
+    struct run_step *steps;        /* of all plans so far, oldest plan first, in plan order */
     size_t step_count;
     char **reasons; /* of the question or refusal; owned */
     size_t reason_count;
@@ -188,6 +236,11 @@ struct run_state {
 
     /* live */
     struct run_health health;
+    bool is_replanning; /* its task is in flight */
+    bool is_claimed;    /* this controller's epoch is on the nodes */
+    bool is_claim_in_flight;
+    int64_t claim_next_ms;    /* renewal */
+    int64_t claimed_ms;       /* last time it was seen to be ours on a majority */
     bool is_ending;           /* SIGTERM: pause, then end the process */
     bool is_finishing;        /* the probe was told to read back; its final record is awaited */
     enum run_event finishing; /* and this follows */
@@ -206,7 +259,7 @@ void run_release(struct run_state *state);
 /* Applies one record. Unknown steps in records are ignored: the plan of a run never changes. */
 void run_fold(struct run_state *state, const struct journal_record *record);
 
-/* Index into `steps`, or -1. */
+/* Index into `steps` of the newest step with that id, or -1. */
 long run_find_step(const struct run_state *state, const char *id);
 
 /* True for DONE and FOUND. */

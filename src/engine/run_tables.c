@@ -11,20 +11,28 @@
 
 #include "base/attr.h"
 
-const char *const run_status_names[] = {"PLANNED", "RUNNING", "PAUSING", "PAUSED", "ABORTING",
-    "ABORTED", "SOAKING", "REFUSED", "COMPLETE", NULL};
+const char *const run_status_names[] = {"PLANNED", "CLAIMING", "RUNNING", "PAUSING", "PAUSED",
+    "ABORTING", "ABORTED", "SOAKING", "REFUSED", "COMPLETE", "ROLLED_BACK", "ABANDONED", NULL};
 
 const char *const run_event_names[] = {"preflight green", "preflight red", "pause", "idle",
-    "question", "resume", "abort", "aborted", "soak", "finalize", "finished", NULL};
+    "question", "resume", "abort", "aborted", "soak", "finalize", "finished", "claimed",
+    "claim refused", "rollback", "rolled back", "reconcile", "abandon", NULL};
 
-const char *const run_command_names[] = {"resume", "pause", "abort", "finalize", NULL};
+const char *const run_command_names[] = {
+    "resume", "pause", "abort", "finalize", "rollback", "reconcile", "abandon", NULL};
+
+const char *const run_direction_names[] = {"forward", "back", NULL};
+
+const char *const run_replan_names[] = {"none", "world", "back", "forward", NULL};
+
+const char *const claim_act_names[] = {"take", "renew", "release", NULL};
 
 const char *const run_way_back_names[] = {"open", "closing", "closed", NULL};
 
 const char *const run_phase_status_names[] = {"pending", "open", "done", NULL};
 
 const char *const run_step_status_names[] = {
-    "pending", "intended", "done", "found", "failed", "foreign", "unknown", NULL};
+    "pending", "intended", "done", "found", "failed", "foreign", "unknown", "dropped", NULL};
 
 const struct run_transition run_transitions[] = {
     {RUN_PLANNED, RUN_EVENT_PREFLIGHT_GREEN, RUN_RUNNING, "every gate is green: go"},
@@ -77,7 +85,7 @@ bool run_status_is_final(enum run_status status)
         RUN_REFUSE, RUN_EVENT_IDLE, text                                                           \
     }
 
-static const struct run_rule rules[][4] = {
+static const struct run_rule rules[][RUN_COMMAND_COUNT] = {
     /* resume, pause, abort, finalize */
     [RUN_PLANNED] = {REFUSE("the run has not begun; it starts by itself when preflight is green"),
         DO(RUN_EVENT_PAUSE), DO(RUN_EVENT_ABORT),

@@ -62,10 +62,13 @@ struct step_ops {
     /* Acts; may be repeated. Whatever it returns, verify decides. */
     struct err *(*apply)(struct call *call, const struct bound *bound, const struct before *before);
     /* Restores `before`, compare-and-set: a value that is neither ours nor before is left and
-     * reported as ELSEWHERE. Scopes only, until rollback exists; else NULL. */
+     * reported as ELSEWHERE. Of temporary changes only, else NULL: a rollback is a plan of its own
+     * (docs/decisions/0010). */
     struct err *(*undo)(struct call *call, const struct bound *bound, const struct before *before,
         enum step_state *ret_left);
-    struct err *(*stop)(struct call *call, const struct bound *bound); /* NULL: wait for it */
+    /* Ends what an earlier attempt may have left behind (a guard, a hold) and decides it by the
+     * world; called before verify when an attempt's end was not seen. NULL: there is nothing. */
+    struct err *(*stop)(struct call *call, const struct bound *bound, const struct before *before);
 };
 
 #endif

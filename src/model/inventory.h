@@ -37,7 +37,8 @@ struct inv_node {
     const char *log_file;    /* for standard output and error of the started server, absolute */
 };
 
-enum inv_failure { INV_FAILURE_PAUSE };
+enum inv_failure { INV_FAILURE_PAUSE, INV_FAILURE_ROLLBACK, INV_FAILURE_CONTINUE };
+enum inv_revise { INV_REVISE_NARROW, INV_REVISE_ASK };
 enum inv_probe_mode { INV_PROBE_OFF, INV_PROBE_READ_ONLY, INV_PROBE_WRITE };
 
 struct inv_probe {
@@ -57,6 +58,7 @@ struct inv_policy {
     int64_t lag_bytes_max;   /* replication lag accepted before a switchover; default 1 MiB */
     int64_t backlog_bytes;   /* temporary repl-backlog-size; default 64 MiB */
     enum inv_failure on_failure;
+    enum inv_revise revise; /* which changes of a plan need no consent; default narrow */
     struct inv_probe probe;
 };
 

@@ -77,6 +77,7 @@ static const struct codec_field policy_fields[] = {
     CODEC_INT(struct plan_policy, soak_s),
     CODEC_INT(struct plan_policy, gate_timeout_ms),
     CODEC_TEXT(struct plan_policy, on_failure),
+    CODEC_TEXT(struct plan_policy, revise),
     CODEC_TEXT(struct plan_policy, probe_mode),
     CODEC_BOOL(struct plan_policy, probe_required),
     CODEC_INT(struct plan_policy, probe_rate),
@@ -98,6 +99,8 @@ static const struct codec basis_codec = {sizeof(struct plan_basis), basis_fields
 static const struct codec_field plan_fields[] = {
     CODEC_INT(struct plan, format),
     CODEC_TEXT(struct plan, strategy),
+    CODEC_TEXT(struct plan, direction),
+    CODEC_INT(struct plan, revision),
     CODEC_OBJECT(struct plan, request, &request_codec),
     CODEC_OBJECT(struct plan, policy, &policy_codec),
     CODEC_TEXT(struct plan, inventory_path),

@@ -75,7 +75,7 @@ struct plan_group {
 
 struct plan_request {
     const char *cluster;
-    const char *action;     /* "upgrade" */
+    const char *action;     /* "upgrade", "restart", "switchover"; of a way back: "rollback" */
     const char *from;       /* "redis 6.0.16" (several: "redis 6.0.16, redis 7.0.15") */
     const char *to;         /* "valkey 8.1.1" */
     const char *to_series;  /* "valkey/8.1" */
@@ -87,7 +87,8 @@ struct plan_policy { /* the run's own copy: editing the inventory changes nothin
     int64_t max_unavailable;
     int64_t soak_s;
     int64_t gate_timeout_ms;
-    const char *on_failure; /* "pause" */
+    const char *on_failure; /* "pause", "rollback", "continue" */
+    const char *revise;     /* "narrow": small changes of the plan need no consent; "ask" */
     const char *probe_mode; /* "off", "read-only", "write" */
     bool probe_required;
     int64_t probe_rate;
@@ -107,8 +108,10 @@ enum { PLAN_FORMAT = 1 };
 
 struct plan {
     struct arena arena;
-    int64_t format;       /* PLAN_FORMAT */
-    const char *strategy; /* "rolling" */
+    int64_t format;        /* PLAN_FORMAT */
+    const char *strategy;  /* "rolling" */
+    const char *direction; /* "forward" or "back" */
+    int64_t revision;      /* 0: as started; 1, 2, ...: what replaced the rest of it */
     struct plan_request request;
     struct plan_policy policy;
     const char *inventory_path;

@@ -17,7 +17,11 @@ enum {
     HOLD_MS_BEFORE_7 = 100,
 };
 
-static const char *const failure_words[] = {[INV_FAILURE_PAUSE] = "pause"};
+static const char *const failure_words[] = {[INV_FAILURE_PAUSE] = "pause",
+    [INV_FAILURE_ROLLBACK] = "rollback",
+    [INV_FAILURE_CONTINUE] = "continue"};
+static const char *const revise_words[] = {
+    [INV_REVISE_NARROW] = "narrow", [INV_REVISE_ASK] = "ask"};
 static const char *const probe_words[] = {
     [INV_PROBE_OFF] = "off", [INV_PROBE_READ_ONLY] = "read-only", [INV_PROBE_WRITE] = "write"};
 
@@ -51,6 +55,7 @@ static void add_request(struct rolling *rolling)
     struct plan *plan = rolling->plan;
     plan->format = PLAN_FORMAT;
     plan->strategy = "rolling";
+    plan->direction = "forward";
     plan->request = (struct plan_request){
         .cluster = keep_text(rolling, rolling->request->cluster->name),
         .action = "upgrade",
@@ -81,6 +86,7 @@ static void add_policy(struct rolling *rolling)
         .soak_s = policy->soak_s,
         .gate_timeout_ms = policy->gate_timeout_s * 1000,
         .on_failure = failure_words[policy->on_failure],
+        .revise = revise_words[policy->revise],
         .probe_mode = probe_words[policy->probe.mode],
         .probe_required = policy->probe.is_required,
         .probe_rate = policy->probe.rate,

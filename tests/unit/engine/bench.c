@@ -326,6 +326,8 @@ static struct run_result *answer(struct bench *bench, const struct run_task *tas
     case RUN_TASK_HEALTH:
         health(bench, result);
         break;
+    case RUN_TASK_REPLAN:
+    case RUN_TASK_CLAIM:
     case RUN_TASK_NONE:
         abort();
     }
