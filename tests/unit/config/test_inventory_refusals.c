@@ -269,8 +269,6 @@ static void words_must_exist_and_be_built(void **UNUSED(state))
         {"hosts:\n      via: ", "ssh", "use one of: local"},
         {"service:\n      manager: ", "systemd", "use one of: process"},
         {"package:\n      provider: ", "apt", "use one of: suite"},
-        {"policy:\n      on_failure: ", "rollback", "use one of: pause"},
-        {"policy:\n      on_failure: ", "continue", "use one of: pause"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(later); i++) {
         AUTO_FREE char *text =
