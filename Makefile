@@ -4,6 +4,7 @@
 #   make test       everything that is a test; ends with "N passed, N failed"
 #   make demo       two live upgrades under load (NAIVE=1, KILL=1: see README)
 #   make fuzz       each fuzzer for 60 s        make bench    measurements
+#   make long-kill, long-nodes, long-data, long-writes: tests of up to 20 minutes each
 #   make tidy       the source rules alone      make install  into PREFIX (/usr/local)
 #
 # YES=1 lets test and demo install missing packages through sudo.
@@ -37,6 +38,10 @@ demo:
 bench: all
 	meson test -C $(BUILD) --benchmark --verbose
 
+long-kill long-nodes long-data long-writes: all
+	scripts/deps.sh build run test
+	tests/long/run $@ $(BUILD)
+
 tidy:
 	tests/tidy/tidy.py
 
@@ -46,4 +51,4 @@ install: all
 clean:
 	rm -rf build build-asan build-tsan build-clang
 
-.PHONY: all test fuzz demo bench tidy install clean
+.PHONY: all test fuzz demo bench tidy install clean long-kill long-nodes long-data long-writes

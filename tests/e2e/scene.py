@@ -29,6 +29,7 @@ class Scene(Rig):
     # The demo's folder and policy are not a test's.
     def __init__(self, directory, options=None, policy=None, program="UPSHIFT"):
         self.program = os.environ[program]
+        self.timeout_s = 120  # of one command
         self.directory = Path(directory).resolve() / "scene"
         self.directory.mkdir()
         self.inventory = self.directory / "upshift.yaml"
@@ -54,7 +55,7 @@ class Scene(Rig):
         """Runs a command and returns all it said."""
         return self.upshift(*words, expected=(expected,), stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            timeout=120).stdout
+                            timeout=self.timeout_s).stdout
 
     def begin(self, *words, **more_environment):
         """Starts a command and does not wait for it."""
