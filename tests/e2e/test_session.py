@@ -5,14 +5,17 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import termios
 import time
+from pathlib import Path
 
 import sandbox
 from scene import Scene, write_keys
 
 SETTLE_S = 30
+DRY_S = 40  # a dry start lives no longer, even when nobody ends it
 # A server that is asked to end saves first, at this pace: time to press Ctrl-C twice.
 SLOW_END = {"save": "3600 1", "rdb-key-save-delay": "2000"}
 KEYS = 1800  # a third in each shard: 1.2 s
@@ -149,6 +152,48 @@ def ctrl_c_pauses_and_a_second_one_aborts(directory):
         check_whole(scene, settings)
 
 
+def processes_with(text):
+    """Numbers of the processes of this user that have the text in their command line."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if text.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:  # gone, or somebody else's
+            pass
+    return found
+
+
+def a_killed_plan_leaves_no_server_behind(directory):
+    with Scene(directory) as scene:
+        scene.start()
+        folder = Path(directory) / "dry"
+        folder.mkdir()
+        plan = scene.begin("plan", "demo", "7.0", TMPDIR=str(folder))
+        scene.cluster.wait_for(lambda: processes_with(str(folder)), "a dry-started server")
+        plan.kill()
+        plan.wait()
+        scene.cluster.wait_for(lambda: not processes_with(str(folder)),
+                               "the dry-started server to end", timeout_s=DRY_S)
+        plan = scene.run("plan", "demo", "7.0")
+        assert "redis 7.0.15" in plan, plan
+
+
+def what_upshift_starts_hears_its_signals(directory):
+    with Scene(directory, policy={"probe": {"rate": 100}, "soak_s": 0}) as scene:
+        scene.start()
+        scene.run("upgrade", "demo", "7.0", "--yes", expected=12)
+        scene.cluster.wait_until_agreed()
+        started = [pid for pid in scene.processes()
+                   if pid != scene.snapshot()["controller_pid"]]
+        names = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in started}
+        assert len(names) == len(scene.cluster.nodes) + 1, names  # and the probe
+        for pid, name in names.items():
+            status = Path(f"/proc/{pid}/status").read_text()
+            blocked = int(re.search(r"^SigBlk:\s*(\w+)$", status, re.MULTILINE).group(1), 16)
+            assert blocked & 1 << (signal.SIGTERM - 1) == 0, (name, hex(blocked))
+
+
 def wait_for_intent(scene, ending, count):
     """Waits until that many steps of a kind have begun."""
     scene.cluster.wait_for(
@@ -162,4 +207,6 @@ if __name__ == "__main__":
     sandbox.run_cases(
         other_processes_pause_resume_and_abort,
         ctrl_c_pauses_and_a_second_one_aborts,
+        a_killed_plan_leaves_no_server_behind,
+        what_upshift_starts_hears_its_signals,
     )
