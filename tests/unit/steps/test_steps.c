@@ -257,6 +257,19 @@ static void stop_without_an_answer_is_an_error_and_never_absent(void **UNUSED(st
     assert_int_equal(verify(&attempt), STEP_DONE); /* it had happened */
 }
 
+static void stop_takes_no_unclear_answer_for_a_stopped_server(void **UNUSED(state))
+{
+    AUTO_FIXTURE fixture;
+    fixture_open(&fixture, &(struct fixture_options){.seed = 1});
+    sim_crash_node(fixture.sim, "n4");
+    AUTO_ATTEMPT attempt = begin(&fixture, "service.stop", "{\"node\":\"n4\"}");
+    sim_fail_next(fixture.sim, "replication.get_state", "n4", SIM_FAULT_DROP_REPLY, 0);
+    enum step_state seen = STEP_MOVING;
+    expect_error(try_verify(&attempt, &seen), ERR_UNKNOWN, "no_answer");
+    assert_int_equal(seen, STEP_MOVING);
+    assert_int_equal(verify(&attempt), STEP_DONE);
+}
+
 #define SWITCH_ARGS                                                                                \
     "{\"node\":\"n4\",\"server\":\"" SERVER_7_0                                                    \
     "\",\"version\":\"7.0.15\",\"series\":\"redis/7.0\"}"
@@ -553,6 +566,7 @@ int main(void)
         cmocka_unit_test(stop_leaves_a_process_that_it_did_not_capture),
         cmocka_unit_test(stop_of_a_server_that_was_down_does_not_end_a_later_one),
         cmocka_unit_test(stop_without_an_answer_is_an_error_and_never_absent),
+        cmocka_unit_test(stop_takes_no_unclear_answer_for_a_stopped_server),
         cmocka_unit_test(package_switch_is_absent_then_done_and_may_be_repeated),
         cmocka_unit_test(package_switch_sees_a_link_moved_by_somebody_else),
         cmocka_unit_test(package_switch_passes_on_what_the_host_says),
