@@ -15,6 +15,19 @@
 
 struct host;
 
+/* The mark of a run on a node (engine/claim.h): one small file in the node's own directory, changed
+ * under a lock on the file beside it. Both names are the same for every driver of hosts. */
+#define HOST_CLAIM_FILE "upshift-claim.json"
+#define HOST_CLAIM_LOCK "upshift-claim.lock"
+
+enum { HOST_CLAIM_SIZE_MAX = 256 * 1024 }; /* with the open temporary changes of some 1,000 nodes */
+
+/* What was read, and what shall be there instead. */
+struct host_claim_swap {
+    const char *expected; /* the text as read; NULL: there was none */
+    const char *text;
+};
+
 struct host_ops {
     const char *name; /* as written in the inventory: "local" */
 
@@ -35,6 +48,19 @@ struct host_ops {
     /* Points a symbolic link at `target` by rename: it is never missing. */
     struct err *(*replace_link)(const struct call *call, struct host *host,
         const struct inv_node *node, const char *path, const char *target);
+
+    /* Appends the node's claim; `ret_exists` false: there is none, which is not an error.
+     * Errors: ERR_INVALID, code "claim_unusable", for what is no readable file of that name (a
+     * link, a folder, somebody else's); ERR_UNREACHABLE. */
+    struct err *(*claim_read)(const struct call *call, struct host *host,
+        const struct inv_node *node, bool *ret_exists, struct buf *ret_text);
+
+    /* Replaces the claim, durably and as a whole, if it still is what was expected; else
+     * `ret_is_done` is false and nothing has changed. The file belongs to the owner of the node's
+     * directory, who alone may read it. Errors: as above; ERR_REFUSED, code "claim_unwritable", the
+     * host says no (disk full, no right); code "claim_busy", somebody held the lock to the end. */
+    struct err *(*claim_swap)(const struct call *call, struct host *host,
+        const struct inv_node *node, const struct host_claim_swap *swap, bool *ret_is_done);
 
     void (*close)(struct host *host);
 };
@@ -66,6 +92,18 @@ MUST_USE static inline struct err *host_replace_link(const struct call *call, st
     const struct inv_node *node, const char *path, const char *target)
 {
     return host->ops->replace_link(call, host, node, path, target);
+}
+
+MUST_USE static inline struct err *host_claim_read(const struct call *call, struct host *host,
+    const struct inv_node *node, bool *ret_exists, struct buf *ret_text)
+{
+    return host->ops->claim_read(call, host, node, ret_exists, ret_text);
+}
+
+MUST_USE static inline struct err *host_claim_swap(const struct call *call, struct host *host,
+    const struct inv_node *node, const struct host_claim_swap *swap, bool *ret_is_done)
+{
+    return host->ops->claim_swap(call, host, node, swap, ret_is_done);
 }
 
 static inline void host_close(struct host *host)

@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "drivers/local/local_claim.h"
 
 enum { READ_STEP = 65536 };
 
@@ -100,6 +101,8 @@ static const struct host_ops local_ops = {
     .exists = local_exists,
     .read_link = local_read_link,
     .replace_link = local_replace_link,
+    .claim_read = local_claim_read,
+    .claim_swap = local_claim_swap,
     .close = local_close,
 };
 

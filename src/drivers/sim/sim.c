@@ -185,6 +185,7 @@ void sim_close(struct sim *sim)
     }
     for (int i = 0; i < sim->node_count; i++) {
         free(sim->nodes[i].link);
+        free(sim->nodes[i].claim);
     }
     pthread_mutex_destroy(&sim->mutex);
     free(sim->nodes);

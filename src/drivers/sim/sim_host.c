@@ -114,6 +114,39 @@ static struct err *host_point(const struct call *call, struct host *host,
     return sim_leave(&act, err);
 }
 
+/* A claim is on the host: it is there also while the node's process is not. */
+static struct err *host_look_at_claim(const struct call *call, struct host *host,
+    const struct inv_node *node, bool *ret_exists, struct buf *ret_text)
+{
+    struct sim_act act = {
+        .sim = ((struct sim_host *)host)->sim, .call = call, .op = "host.claim_read"};
+    struct err *err = sim_enter(&act, node);
+    if (err == NULL) {
+        *ret_exists = act.node->claim != NULL;
+        buf_append_text(ret_text, act.node->claim == NULL ? "" : act.node->claim);
+    }
+    return sim_leave(&act, err);
+}
+
+static struct err *host_swap_claim(const struct call *call, struct host *host,
+    const struct inv_node *node, const struct host_claim_swap *swap, bool *ret_is_done)
+{
+    struct sim_act act = {.sim = ((struct sim_host *)host)->sim,
+        .call = call,
+        .op = "host.claim_swap",
+        .is_change = true};
+    struct err *err = sim_enter(&act, node);
+    if (err == NULL) {
+        *ret_is_done = text_equal(act.node->claim, swap->expected);
+        if (*ret_is_done) {
+            char *copy = mem_strdup(swap->text);
+            free(act.node->claim);
+            act.node->claim = copy;
+        }
+    }
+    return sim_leave(&act, err);
+}
+
 static void host_leave_open(struct host *UNUSED(host))
 {
     /* part of the simulation, which sim_close() ends */
@@ -125,6 +158,8 @@ const struct host_ops sim_host_ops = {
     .exists = host_look,
     .read_link = host_follow,
     .replace_link = host_point,
+    .claim_read = host_look_at_claim,
+    .claim_swap = host_swap_claim,
     .close = host_leave_open,
 };
 

@@ -90,6 +90,7 @@ struct sim_node {
     const struct inv_node *inv;
     char id[SIM_ID_SIZE];
     char *link;                        /* where its server link points; owned */
+    char *claim;                       /* text of its claim file, or NULL; owned */
     const struct sim_program *program; /* that runs, or ran last */
     const struct series_rule *rule;    /* of that program */
     enum sim_phase phase;

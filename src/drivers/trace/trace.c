@@ -79,6 +79,22 @@ static struct err *host_trace_replace_link(const struct call *call, struct host 
     return trace_end(&begun, host_replace_link(call, trace->inner, node, path, target));
 }
 
+static struct err *host_trace_claim_read(const struct call *call, struct host *host,
+    const struct inv_node *node, bool *ret_exists, struct buf *ret_text)
+{
+    const struct trace_host *trace = (struct trace_host *)host;
+    const struct trace_call begun = trace_begin(trace->log, call, "host.claim_read", node->name);
+    return trace_end(&begun, host_claim_read(call, trace->inner, node, ret_exists, ret_text));
+}
+
+static struct err *host_trace_claim_swap(const struct call *call, struct host *host,
+    const struct inv_node *node, const struct host_claim_swap *swap, bool *ret_is_done)
+{
+    const struct trace_host *trace = (struct trace_host *)host;
+    const struct trace_call begun = trace_begin(trace->log, call, "host.claim_swap", node->name);
+    return trace_end(&begun, host_claim_swap(call, trace->inner, node, swap, ret_is_done));
+}
+
 static void host_trace_close(struct host *host)
 {
     host_close(((struct trace_host *)host)->inner);
@@ -91,6 +107,8 @@ static const struct host_ops trace_host_ops = {
     .exists = host_trace_exists,
     .read_link = host_trace_read_link,
     .replace_link = host_trace_replace_link,
+    .claim_read = host_trace_claim_read,
+    .claim_swap = host_trace_claim_swap,
     .close = host_trace_close,
 };
 

@@ -254,6 +254,38 @@ static void a_file_is_read_up_to_a_limit_and_a_missing_one_is_no_error(void **st
     assert_false(exists);
 }
 
+/* Swaps and says whether it took place. */
+static bool swap_claim(
+    const struct conformance_fixture *fixture, const char *expected, const char *text)
+{
+    const struct call call = make_call(fixture);
+    const struct host_claim_swap swap = {.expected = expected, .text = text};
+    bool is_done = false;
+    expect_ok(host_claim_swap(
+        &call, fixture->world->host, find_node(fixture, fixture->replica), &swap, &is_done));
+    return is_done;
+}
+
+static void a_claim_changes_only_from_what_was_read(void **state)
+{
+    const struct conformance_fixture *fixture = *state;
+    const struct call call = make_call(fixture);
+    bool exists = true;
+    AUTO_BUF text = {0};
+    expect_ok(host_claim_read(
+        &call, fixture->world->host, find_node(fixture, fixture->replica), &exists, &text));
+    assert_false(exists);
+    assert_false(swap_claim(fixture, "a claim that is not there", "first"));
+    assert_true(swap_claim(fixture, NULL, "first"));
+    assert_false(swap_claim(fixture, NULL, "second"));
+    assert_false(swap_claim(fixture, "firs", "second"));
+    assert_true(swap_claim(fixture, "first", "second"));
+    expect_ok(host_claim_read(
+        &call, fixture->world->host, find_node(fixture, fixture->replica), &exists, &text));
+    assert_true(exists);
+    assert_string_equal(buf_text(&text), "second");
+}
+
 static void expect_setting(
     const struct conformance_fixture *fixture, const char *name, const char *expected)
 {
@@ -487,6 +519,7 @@ int conformance_run(struct conformance_fixture *fixture)
         CASE(starting_what_runs_changes_nothing),
         CASE(stopping_a_foreign_identity_leaves_the_process_alone),
         CASE(a_link_is_switched_and_switched_again),
+        CASE(a_claim_changes_only_from_what_was_read),
         CASE(a_file_is_read_up_to_a_limit_and_a_missing_one_is_no_error),
         CASE(a_setting_is_set_read_and_put_back),
         CASE(an_unknown_setting_reads_as_none_and_cannot_be_set),

@@ -6,7 +6,10 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
@@ -26,6 +29,7 @@ static int set_up(void **state)
     fixture->host = local_open();
     fixture->call = (struct call){.clock = clock_system(), .deadline_ms = INT64_MAX};
     (void)snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/upshift-local-XXXXXX");
+    fixture->node = (struct inv_node){.name = "n1", .directory = fixture->folder};
     *state = fixture;
     return mkdtemp(fixture->folder) == NULL ? -1 : 0;
 }
@@ -165,6 +169,151 @@ static void what_is_no_link_is_refused(void **state)
     assert_string_equal(replaced->code, "link_unwritable");
 }
 
+static bool swap_claim(struct fixture *fixture, const char *expected, const char *text)
+{
+    const struct host_claim_swap swap = {.expected = expected, .text = text};
+    bool is_done = false;
+    AUTO_ERR err = host_claim_swap(&fixture->call, fixture->host, &fixture->node, &swap, &is_done);
+    assert_null(err);
+    return is_done;
+}
+
+static void expect_claim_error(struct fixture *fixture, enum err_kind kind, const char *code)
+{
+    const struct host_claim_swap swap = {.expected = NULL, .text = "ours"};
+    bool is_done = false;
+    AUTO_ERR err = host_claim_swap(&fixture->call, fixture->host, &fixture->node, &swap, &is_done);
+    assert_non_null(err);
+    assert_int_equal(err->kind, kind);
+    assert_string_equal(err->code, code);
+    assert_non_null(err->hint);
+    assert_false(is_done);
+}
+
+static void a_claim_is_for_its_owner_alone_and_leaves_nothing_beside(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_true(swap_claim(fixture, NULL, "first"));
+    assert_true(swap_claim(fixture, "first", "second"));
+    AUTO_FREE char *path = mem_format("%s/" HOST_CLAIM_FILE, fixture->folder);
+    AUTO_FREE char *lock = mem_format("%s/" HOST_CLAIM_LOCK, fixture->folder);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(lock), 0);
+    assert_int_equal(rmdir(fixture->folder), 0); /* nothing else was left there */
+}
+
+static void a_link_in_the_place_of_a_claim_is_not_followed(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_FREE char *path = mem_format("%s/" HOST_CLAIM_FILE, fixture->folder);
+    AUTO_FREE char *other = mem_format("%s/other", fixture->folder);
+    write_text(other, "precious");
+    AUTO_ERR made = fs_replace_link(path, other);
+    assert_null(made);
+    bool exists = false;
+    AUTO_BUF text = {0};
+
+    AUTO_ERR read = host_claim_read(&fixture->call, fixture->host, &fixture->node, &exists, &text);
+
+    assert_non_null(read);
+    assert_int_equal(read->kind, ERR_INVALID);
+    assert_string_equal(read->code, "claim_unusable");
+    expect_claim_error(fixture, ERR_INVALID, "claim_unusable");
+    AUTO_BUF kept = {0};
+    AUTO_ERR same = fs_read(other, 100, &kept);
+    assert_null(same);
+    assert_string_equal(buf_text(&kept), "precious");
+}
+
+static void a_link_in_the_place_of_the_lock_is_not_followed(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_FREE char *lock = mem_format("%s/" HOST_CLAIM_LOCK, fixture->folder);
+    AUTO_FREE char *other = mem_format("%s/other", fixture->folder);
+    write_text(other, "precious");
+    AUTO_ERR made = fs_replace_link(lock, other);
+    assert_null(made);
+    expect_claim_error(fixture, ERR_REFUSED, "claim_unwritable");
+}
+
+static void what_is_no_plain_file_of_its_size_is_no_claim(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_FREE char *path = mem_format("%s/" HOST_CLAIM_FILE, fixture->folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    expect_claim_error(fixture, ERR_INVALID, "claim_unusable");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    expect_claim_error(fixture, ERR_INVALID, "claim_unusable");
+    assert_int_equal(rmdir(path), 0);
+    write_text(path, "");
+    assert_int_equal(truncate(path, HOST_CLAIM_SIZE_MAX + 1), 0);
+    expect_claim_error(fixture, ERR_INVALID, "claim_unusable");
+}
+
+static void a_node_without_a_directory_cannot_be_claimed(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->node.directory = "/nowhere/at/all";
+    expect_claim_error(fixture, ERR_REFUSED, "claim_unwritable");
+}
+
+static void a_lock_that_is_held_is_waited_for_until_the_deadline(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_FREE char *lock = mem_format("%s/" HOST_CLAIM_LOCK, fixture->folder);
+    AUTO_CLOSE held = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(held >= 0);
+    assert_int_equal(flock(held, LOCK_EX), 0);
+    const int64_t started_ms = clock_now_ms(fixture->call.clock);
+    fixture->call.deadline_ms = started_ms + 60;
+    expect_claim_error(fixture, ERR_REFUSED, "claim_busy");
+    assert_true(clock_now_ms(fixture->call.clock) >= started_ms + 60);
+    assert_int_equal(flock(held, LOCK_UN), 0);
+    fixture->call.deadline_ms = INT64_MAX;
+    assert_true(swap_claim(fixture, NULL, "ours"));
+}
+
+enum { RIVALS = 4, ROUNDS = 25 };
+
+/* Adds one to the number in the claim, as often as it takes. */
+static void *count_up(void *context)
+{
+    struct fixture *fixture = context;
+    for (int round = 0; round < ROUNDS;) {
+        bool exists = false;
+        AUTO_BUF text = {0};
+        AUTO_ERR err =
+            host_claim_read(&fixture->call, fixture->host, &fixture->node, &exists, &text);
+        assert_null(err);
+        int64_t number = 0;
+        assert_true(!exists || str_to_int64(str_of(buf_text(&text)), &number));
+        AUTO_FREE char *next = mem_format("%lld", (long long)number + 1);
+        round += swap_claim(fixture, exists ? buf_text(&text) : NULL, next);
+    }
+    return NULL;
+}
+
+static void of_many_who_change_it_at_once_none_is_overwritten(void **state)
+{
+    struct fixture *fixture = *state;
+    pthread_t threads[RIVALS];
+    for (int i = 0; i < RIVALS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, count_up, fixture), 0);
+    }
+    for (int i = 0; i < RIVALS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    AUTO_FREE char *path = mem_format("%s/" HOST_CLAIM_FILE, fixture->folder);
+    AUTO_BUF text = {0};
+    AUTO_ERR err = fs_read(path, 100, &text);
+    assert_null(err);
+    assert_string_equal(buf_text(&text), "100");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +328,20 @@ int main(void)
             a_path_too_long_is_an_error_and_not_an_absence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_link_is_replaced_and_read_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_link_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_claim_is_for_its_owner_alone_and_leaves_nothing_beside, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_link_in_the_place_of_a_claim_is_not_followed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_link_in_the_place_of_the_lock_is_not_followed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_is_no_plain_file_of_its_size_is_no_claim, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_node_without_a_directory_cannot_be_claimed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_lock_that_is_held_is_waited_for_until_the_deadline, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            of_many_who_change_it_at_once_none_is_overwritten, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
