@@ -15,6 +15,7 @@
 #include "app/world.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/codec.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -50,6 +51,8 @@ struct controller {
     struct log log;
     int log_fd;
     bool is_resumed;
+    const char *who;     /* started it; of the request */
+    int command;         /* enum run_command, when an ended run is gone on with; -1: none */
     atomic_bool is_over; /* the engine has ended */
 };
 
@@ -111,11 +114,14 @@ static const struct observer_ops observer = {
 
 /* --- what comes to the engine --- */
 
-static void on_command(void *context, enum run_command command, const char *who, int64_t reply_id)
+static void on_command(void *context, const struct server_command *command)
 {
     struct controller *controller = context;
-    const struct event event = {
-        .kind = EVENT_OPERATOR, .command = command, .who = who, .reply_id = reply_id};
+    const struct event event = {.kind = EVENT_OPERATOR,
+        .command = command->command,
+        .answer = command->answer,
+        .who = command->who,
+        .reply_id = command->reply_id};
     workers_post(controller->workers, &event);
 }
 
@@ -184,7 +190,12 @@ static struct err *open_state(struct controller *controller, const struct json *
 {
     const char *state_directory = js_get_text(request, "state_directory");
     const char *cluster = js_get_text(request, "cluster");
-    if (state_directory == NULL || cluster == NULL) {
+    const char *command = js_get_text(request, "command");
+    controller->who = js_get_text(request, "who");
+    controller->command = -1;
+    const bool is_known =
+        command == NULL || codec_enum_value(run_command_names, command, &controller->command);
+    if (state_directory == NULL || cluster == NULL || !is_known) {
         return err_new(ERR_INTERNAL, NULL, "the controller was started without a request");
     }
     controller->directory = mem_format("%s/%s", state_directory, cluster);
@@ -367,7 +378,12 @@ static struct err *run_to_the_end(struct controller *controller, int *ret_exit_c
     (void)gethostname(host, sizeof(host) - 1);
     js_put_text(body, "host", host);
     js_put_number(body, "pid", getpid());
-    struct event first = {.kind = EVENT_BEGIN, .is_resumed = controller->is_resumed, .body = body};
+    struct event first = {.kind = EVENT_BEGIN,
+        .is_resumed = controller->is_resumed,
+        .body = body,
+        .has_command = controller->command >= 0,
+        .command = (enum run_command)(controller->command < 0 ? 0 : controller->command),
+        .who = controller->who};
     return engine_run(&controller->run.state, &io, &first, ret_exit_code);
 }
 

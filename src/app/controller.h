@@ -23,8 +23,9 @@ struct controller_tables {
 /*
  * Starts a controller in its own session and waits until it is ready or has failed.
  *
- * `request` is {"state_directory", "cluster"} to go on with the newest run, and has "plan",
- * "inventory_text" and "who" besides for a new one. `ret_run` (an id; may be NULL) is the caller's.
+ * `request` is {"state_directory", "cluster", "who"} to go on with the newest run, with "command"
+ * when a command must come first because the run has ended ("rollback"); it has "plan" and
+ * "inventory_text" for a new one. `ret_run` (an id) is the caller's.
  * Errors: as the controller reports them (code "locked", "journal_...").
  */
 MUST_USE struct err *controller_start(const struct json *request, char **ret_run);

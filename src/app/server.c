@@ -124,8 +124,11 @@ static void on_request(struct server *server, struct client *client, const struc
         client->is_watching = client->is_watching || text_equal(word, "watch");
         answer_with_snapshot(server, client, "");
     } else if (word != NULL && codec_enum_value(run_command_names, word, &command)) {
-        server->hooks.on_command(
-            server->hooks.context, (enum run_command)command, client->who, client->id);
+        const struct server_command asked = {.command = (enum run_command)command,
+            .answer = js_get_text(request, "answer"),
+            .who = client->who,
+            .reply_id = client->id};
+        server->hooks.on_command(server->hooks.context, &asked);
     } else {
         refuse_client(client, 2, "the controller does not know that command");
     }

@@ -15,10 +15,18 @@
 
 struct server;
 
+/* What somebody asked for. Texts live until the hook returns. */
+struct server_command {
+    enum run_command command;
+    const char *answer; /* what goes with it ("accept 3f9a..."), or NULL */
+    const char *who;    /* "ada (uid 1000, pid 4711)" */
+    int64_t reply_id;
+};
+
 struct server_hooks {
     /* A command came: answer it with server_reply() later, from another thread. Thread: the
      * server's, which holds its lock. */
-    void (*on_command)(void *context, enum run_command command, const char *who, int64_t reply_id);
+    void (*on_command)(void *context, const struct server_command *command);
     /* Adds `probe` and what else the engine does not know. Thread: the server's. */
     void (*decorate)(void *context, struct json *snapshot);
     void *context;

@@ -2,20 +2,25 @@
  * engine/control.h - talking to the controller of a cluster, from another terminal.
  *
  * The controller listens on a Unix socket beside its journal, <state>/<cluster>/sock. Requests and
- * answers are one JSON object a line. Request: {"command": "status" | "watch" | "pause" | "resume"
- * | "abort" | "finalize", "who": ..., "answer": ...}. Answer: {"ok": true, "text": ..., "snapshot":
+ * answers are one JSON object a line. Request: {"command": "status" | "watch" | one of
+ * run_command_names, "answer": ...}; the answer goes with `resume`: "accept HASH" (of a proposed
+ * plan) or "forward" (a rollback is turned again). Answer: {"ok": true, "text": ..., "snapshot":
  * {...}} or {"ok": false, "exit": N, "error": {err chain}}. `watch` goes on with one {"snapshot":
  * ...} line whenever something changed, at least every second, and ends when the controller ends.
  * A controller that cannot go on, because its journal fails, sends everybody {"ok": false,
  * "failed": true, "exit": 7, "error": {err chain}} before it ends.
  *
  * Snapshot, an object (all keys always there; null where nothing applies):
- *   run, cluster, title, state, direction, phase, way_back, way_back_reason, epoch, controller_pid
+ *   run, cluster, title, state, phase, way_back, way_back_reason, epoch, controller_pid
+ *   direction: "forward" | "back"; revision: how often the rest was planned anew
+ *   replan: null | {why: "world|back|forward", cause}       (wanted, not there yet)
+ *   proposal: null | {digest, cause, diff: [text]}          (waits for `resume --accept DIGEST`)
  *   started_wall_ms, now_wall_ms, elapsed_ms, left_ms (estimate)
  *   steps_done, steps_total
  *   phases: [{name, title, state: "pending|open|done"}]
  *   steps:  [{id, summary, phase, node, shard, state: "pending|intended|done|found|failed|foreign|
- *             unknown", attempt, elapsed_ms, reason}]
+ *             unknown|dropped", attempt, elapsed_ms, reason, revision}]    (those of earlier plans
+ *             only when they were begun)
  *   nodes:  [{name, address, shard, role, version, product, is_reachable, is_link_up}]
  *   waiting: null | {what, because, since_wall_ms, until_wall_ms, remedy}   (the waiting sentence)
  *   question: null | {text, reasons: [..], answers: [..], remedy}

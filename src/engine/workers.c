@@ -12,7 +12,7 @@ enum { WAIT_MAX_MS = 1000 }; /* CLOCK_MONOTONIC stops while the machine sleeps: 
 struct queued_event {
     struct queued_event *next;
     struct event event;
-    char *who;
+    char *who, *answer;
 };
 
 struct queued_task {
@@ -38,6 +38,7 @@ static void free_event(struct queued_event *queued)
     if (queued != NULL) {
         js_free((struct json *)(uintptr_t)queued->event.body);
         free(queued->who);
+        free(queued->answer);
         free(queued);
     }
 }
@@ -48,6 +49,8 @@ void workers_post(struct workers *workers, const struct event *event)
     queued->event = *event;
     queued->who = event->who == NULL ? NULL : mem_strdup(event->who);
     queued->event.who = queued->who;
+    queued->answer = event->answer == NULL ? NULL : mem_strdup(event->answer);
+    queued->event.answer = queued->answer;
     queued->event.body = event->body == NULL ? NULL : js_copy(event->body);
     (void)pthread_mutex_lock(&workers->lock);
     *workers->events_end = queued;

@@ -35,16 +35,19 @@ struct bed {
     struct server *server;
     sem_t has_command;
     enum run_command command; /* of the last command; read after has_command */
+    char answer[96];
     char who[96];
     int64_t reply_id;
 };
 
-static void on_command(void *context, enum run_command command, const char *who, int64_t reply_id)
+static void on_command(void *context, const struct server_command *command)
 {
     struct bed *bed = context;
-    bed->command = command;
-    (void)snprintf(bed->who, sizeof(bed->who), "%s", who);
-    bed->reply_id = reply_id;
+    bed->command = command->command;
+    (void)snprintf(
+        bed->answer, sizeof(bed->answer), "%s", command->answer == NULL ? "" : command->answer);
+    (void)snprintf(bed->who, sizeof(bed->who), "%s", command->who);
+    bed->reply_id = command->reply_id;
     (void)sem_post(&bed->has_command);
 }
 
@@ -258,6 +261,7 @@ struct caller {
     pthread_t thread;
     const struct bed *bed;
     const char *command;
+    const char *with; /* what goes with it, or NULL */
     struct json *answer;
 };
 
@@ -268,6 +272,9 @@ static void *call_controller(void *context)
     const struct call call = call_soon();
     AUTO_JSON request = js_object();
     js_put_text(request, "command", caller->command);
+    if (caller->with != NULL) {
+        js_put_text(request, "answer", caller->with);
+    }
     AUTO_ERR err = control_connect(&call, caller->bed->directory, &control);
     if (err == NULL) {
         err = control_request(&call, control, request, &caller->answer);
@@ -305,6 +312,27 @@ static void a_command_is_passed_on_and_its_answer_brought_back(void **state)
     assert_string_equal(js_get_text(caller.answer, "text"), "pausing");
     assert_non_null(js_get(caller.answer, "snapshot"));
     js_free(caller.answer);
+}
+
+static void what_goes_with_a_command_is_passed_on(void **state)
+{
+    struct bed *bed = *state;
+    struct caller caller = {.bed = bed, .command = "resume", .with = "accept 3f9a"};
+    assert_int_equal(pthread_create(&caller.thread, NULL, call_controller, &caller), 0);
+    await_command(bed);
+    assert_int_equal(bed->command, RUN_COMMAND_RESUME);
+    assert_string_equal(bed->answer, "accept 3f9a");
+    server_reply(bed->server, bed->reply_id, true, 0, "resume");
+    (void)pthread_join(caller.thread, NULL);
+    js_free(caller.answer);
+    struct caller plain;
+    start_caller(&plain, bed, "rollback");
+    await_command(bed);
+    assert_int_equal(bed->command, RUN_COMMAND_ROLLBACK);
+    assert_string_equal(bed->answer, "");
+    server_reply(bed->server, bed->reply_id, true, 0, "rollback");
+    (void)pthread_join(plain.thread, NULL);
+    js_free(plain.answer);
 }
 
 static void a_refusal_carries_its_exit_code_and_reason(void **state)
@@ -454,6 +482,7 @@ int main(void)
         CASE(a_slow_viewer_holds_up_nobody),
         CASE(a_viewer_that_never_reads_does_not_keep_the_end_for_long),
         CASE(a_command_is_passed_on_and_its_answer_brought_back),
+        CASE(what_goes_with_a_command_is_passed_on),
         CASE(a_refusal_carries_its_exit_code_and_reason),
         CASE(an_answer_to_one_who_has_gone_goes_nowhere),
         CASE(many_ask_at_once),
