@@ -63,8 +63,10 @@ static struct json *write_field(const struct codec_field *field, const void *obj
     case CODEC_TYPE_LIST:
     case CODEC_TYPE_TEXTS:
         return write_list(field, object);
-    case CODEC_TYPE_JSON:
-        return js_ref(*(struct json *const *)member);
+    case CODEC_TYPE_JSON: {
+        const struct json *value = *(struct json *const *)member;
+        return value == NULL ? NULL : js_copy(value); /* another thread may count its owners */
+    }
     }
     return NULL;
 }

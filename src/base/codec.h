@@ -28,7 +28,7 @@ enum codec_type {
     CODEC_TYPE_OBJECT, /* an embedded struct */
     CODEC_TYPE_LIST,   /* pointer to structs, count in the size_t member at `count_offset` */
     CODEC_TYPE_TEXTS,  /* const char **, count likewise */
-    CODEC_TYPE_JSON,   /* struct json *, borrowed on writing; on reading a new reference, which
+    CODEC_TYPE_JSON,   /* struct json *, copied on writing; on reading a new reference, which
                           codec_release() frees */
 };
 
