@@ -40,4 +40,22 @@ MUST_USE bool rolling_plan(const struct rolling_request *request, struct arena *
 void rolling_check(const struct rolling_request *request, struct arena *arena,
     struct gate_answer **ret_answers, size_t *ret_count);
 
+/* Plans a restart of every node with the version it has: replicas, switchovers, old primaries, no
+ * pause point in between. Needs no target; facts->artefacts is not looked at. Else as
+ * rolling_plan(); there is always something to do. */
+MUST_USE bool restart_plan(const struct rolling_request *request, struct arena *arena,
+    struct plan *ret_plan, struct plan_refusal *ret_refusal);
+
+/* At most one of the two is set; neither: every shard hands over to its first replica by name. */
+struct switchover_choice {
+    const char *shard; /* "shard-2": only this one */
+    const char *node;  /* this replica takes over its shard */
+};
+
+/* Plans switchovers alone, one after the other. A choice that names nothing, or a node that is
+ * primary already, is a refusal. Else as restart_plan(). */
+MUST_USE bool switchover_plan(const struct rolling_request *request,
+    const struct switchover_choice *choice, struct arena *arena, struct plan *ret_plan,
+    struct plan_refusal *ret_refusal);
+
 #endif
