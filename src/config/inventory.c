@@ -31,15 +31,16 @@ struct inventory_reader {
     size_t node_count;
 };
 
-static schema_reading read_datastores, read_versions, read_clusters, read_nodes, read_address;
+static schema_reading read_datastores, read_versions, read_clusters, read_nodes, read_sentinels,
+    read_address, read_hook;
 
 /* ---- the tables: what the file may say ---- */
 
 static const char *const datastore_words[] = {"redis", "valkey", NULL};
 static const char *const datastore_planned[] = {
     "mariadb", "postgresql", "infinispan", "zookeeper", NULL};
-static const char *const topology_words[] = {"cluster", NULL};
-static const char *const topology_planned[] = {"sentinel", "replication", "standalone", NULL};
+static const char *const topology_words[] = {"cluster", "sentinel", "replication", NULL};
+static const char *const topology_planned[] = {"standalone", NULL};
 static const char *const via_words[] = {"local", NULL};
 static const char *const via_planned[] = {"ssh", NULL};
 static const char *const manager_words[] = {"process", NULL};
@@ -75,6 +76,7 @@ static const struct schema_key policy_keys[] = {
     SCHEMA_NUMBER(struct inv_policy, gate_timeout_s, "gate_timeout_s", "300", 1, 86400, false),
     SCHEMA_BYTES(struct inv_policy, lag_bytes_max, "lag_bytes_max", "1MiB", 0, 1024LL * MIB),
     SCHEMA_BYTES(struct inv_policy, backlog_bytes, "backlog", "64MiB", MIB, 64 * 1024LL * MIB),
+    SCHEMA_NUMBER(struct inv_policy, hold_limit_ms, "hold_limit_ms", "5000", 500, 60000, false),
     SCHEMA_WORD(struct inv_policy, on_failure, "on_failure", "pause", failure_words, NULL),
     SCHEMA_WORD(struct inv_policy, revise, "revise", "narrow", revise_words, NULL),
     SCHEMA_MAPPING(struct inv_policy, probe, "probe", "{ mode: write }", &probe_schema),
@@ -115,11 +117,19 @@ static const struct schema_key package_keys[] = {
 };
 static const struct schema package_schema = {"package", package_keys};
 
+static const struct schema_key hooks_keys[] = {
+    SCHEMA_OWN("primary_changed", "[/usr/local/bin/tell-clients]", read_hook, false),
+    SCHEMA_END,
+};
+static const struct schema hooks_schema = {"hooks", hooks_keys};
+
 static const struct schema_key cluster_keys[] = {
     SCHEMA_CHOICE(struct inv_cluster, datastore, "datastore", "redis", datastore_words,
         datastore_planned, true),
     SCHEMA_CHOICE(struct inv_cluster, topology, "topology", "cluster", topology_words,
         topology_planned, true),
+    SCHEMA_TEXT(
+        struct inv_cluster, master_name, "master_name", "mymaster", &form_master_name, false),
     SCHEMA_OWN("auth", "{ password: { env: REDIS_PASSWORD } }", access_read_auth, false),
     SCHEMA_OWN("tls", "{ ca_file: /etc/ssl/redis-ca.pem }", access_read_tls, false),
     SCHEMA_INLINED("hosts", "{ via: local }", &hosts_schema),
@@ -127,6 +137,9 @@ static const struct schema_key cluster_keys[] = {
     SCHEMA_INLINED("package", "{ provider: suite }", &package_schema),
     SCHEMA_OWN("nodes", "[{ address: 127.0.0.1:7001, directory: ..., config: ... }, ...]",
         read_nodes, true),
+    SCHEMA_OWN("sentinels", "[{ address: 127.0.0.1:26379, directory: ..., config: ... }, ...]",
+        read_sentinels, false),
+    SCHEMA_INLINED("hooks", "{ primary_changed: [/usr/local/bin/tell-clients] }", &hooks_schema),
     SCHEMA_MAPPING(struct inv_cluster, policy, "policy", "{ soak_s: 30 }", &policy_schema),
     SCHEMA_END,
 };
@@ -170,6 +183,7 @@ static const struct inv_cluster cluster_defaults = {
             .gate_timeout_s = 300,
             .lag_bytes_max = MIB,
             .backlog_bytes = 64 * (int64_t)MIB,
+            .hold_limit_ms = 5000,
             .on_failure = INV_FAILURE_PAUSE,
             .revise = INV_REVISE_NARROW,
             .probe = {.mode = INV_PROBE_WRITE,
@@ -346,33 +360,107 @@ static void claim_all(
     }
 }
 
-static void read_nodes(struct schema_reader *reader, const struct schema_key *key,
-    const struct yaml_node *value, void *object)
+/* A list of servers or Sentinels. Null without one. */
+static struct inv_node *read_node_list(struct schema_reader *reader, const struct schema_key *key,
+    const struct yaml_node *value, size_t *ret_count)
 {
     struct inventory_reader *whole = whole_of(reader);
-    struct inv_cluster *cluster = object;
     if (value->kind != YAML_LIST || value->child_count == 0) {
         schema_refuse_kind(reader, key, value, "a list of at least one node");
-        return;
+        return NULL;
     }
     whole->node_count += value->child_count;
     if (whole->node_count > INVENTORY_NODES_MAX) {
         config_complain(reader->complaints, yaml_name_place(value),
             "more than %d nodes are not accepted in one inventory", INVENTORY_NODES_MAX);
         config_add_remedy(reader->complaints, "write one inventory per group of clusters");
-        return;
+        return NULL;
     }
-    whole->cluster_claims_from = whole->claim_count;
-    cluster->nodes = arena_alloc_array(reader->arena, value->child_count, sizeof(*cluster->nodes));
+    struct inv_node *nodes = arena_alloc_array(reader->arena, value->child_count, sizeof(*nodes));
     for (size_t i = 0; i < value->child_count; i++) {
-        struct inv_node *node = &cluster->nodes[i];
-        schema_read(reader, &value->children[i], &node_schema, node);
-        fill_paths(reader, node);
+        schema_read(reader, &value->children[i], &node_schema, &nodes[i]);
+        fill_paths(reader, &nodes[i]);
         if (value->children[i].kind == YAML_MAPPING) {
-            claim_all(whole, &value->children[i], node);
+            claim_all(whole, &value->children[i], &nodes[i]);
         }
     }
-    cluster->node_count = value->child_count;
+    *ret_count = value->child_count;
+    return nodes;
+}
+
+static void read_nodes(struct schema_reader *reader, const struct schema_key *key,
+    const struct yaml_node *value, void *object)
+{
+    struct inv_cluster *cluster = object;
+    cluster->nodes = read_node_list(reader, key, value, &cluster->node_count);
+}
+
+static void read_sentinels(struct schema_reader *reader, const struct schema_key *key,
+    const struct yaml_node *value, void *object)
+{
+    struct inv_cluster *cluster = object;
+    cluster->sentinels = read_node_list(reader, key, value, &cluster->sentinel_count);
+    for (size_t i = 0; i < cluster->sentinel_count; i++) {
+        cluster->sentinels[i].is_sentinel = true;
+    }
+}
+
+/* A program and its arguments. It is executed as it is written here: no shell, no search. */
+static void read_hook(struct schema_reader *reader, const struct schema_key *UNUSED(key),
+    const struct yaml_node *value, void *object)
+{
+    static const struct schema_key words = SCHEMA_TEXTS(struct inv_cluster, primary_changed,
+        primary_changed_count, "primary_changed", "[/usr/local/bin/tell-clients]", false);
+    struct inv_cluster *cluster = object;
+    schema_texts(reader, &words, value, object);
+    if (cluster->primary_changed != NULL &&
+        (cluster->primary_changed_count == 0 || cluster->primary_changed[0][0] != '/')) {
+        config_complain(reader->complaints, value->place,
+            "\"primary_changed\" must begin with the absolute path of a program");
+        config_add_remedy(reader->complaints, "write e.g. primary_changed: %s", words.example);
+    }
+}
+
+/* Keys that only some topologies have. */
+static const struct topology_key {
+    const char *name;
+    const char *topologies[3]; /* that have it; NULL-terminated */
+    const char *needed_by;     /* the one that cannot be without it, or NULL */
+} topology_keys[] = {
+    {"master_name", {"sentinel"}, "sentinel"},
+    {"sentinels", {"sentinel"}, "sentinel"},
+    {"hooks", {"sentinel", "replication"}, NULL},
+};
+
+static bool has_topology_key(const struct topology_key *key, const char *topology)
+{
+    for (size_t i = 0; key->topologies[i] != NULL; i++) {
+        if (text_equal(key->topologies[i], topology)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_topology_keys(
+    struct schema_reader *reader, const struct yaml_node *value, const struct inv_cluster *cluster)
+{
+    if (cluster->topology == NULL) {
+        return; /* missing or refused: complained about */
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(topology_keys); i++) {
+        const struct topology_key *key = &topology_keys[i];
+        const struct yaml_node *written = yaml_get(value, key->name);
+        if (written != NULL && !has_topology_key(key, cluster->topology)) {
+            config_complain(reader->complaints, yaml_name_place(written),
+                "\"%s\" has no meaning with topology \"%s\"", key->name, cluster->topology);
+            config_add_remedy(reader->complaints, "remove it, or correct \"topology\"");
+        } else if (written == NULL && text_equal(key->needed_by, cluster->topology)) {
+            config_complain(reader->complaints, yaml_name_place(value),
+                "topology \"%s\" needs \"%s\"", cluster->topology, key->name);
+            config_add_remedy(reader->complaints, "docs/inventory.md shows what to write");
+        }
+    }
 }
 
 static void read_clusters(struct schema_reader *reader, const struct schema_key *key,
@@ -390,7 +478,9 @@ static void read_clusters(struct schema_reader *reader, const struct schema_key 
         cluster.name = arena_strdup(reader->arena, child->key->text);
         cluster.place = arena_format(reader->arena, "%s:%lld:%lld", reader->complaints->file,
             (long long)place->line, (long long)place->column);
+        whole_of(reader)->cluster_claims_from = whole_of(reader)->claim_count;
         schema_read(reader, child, &cluster_schema, &cluster);
+        check_topology_keys(reader, child, &cluster);
         struct inv_cluster *kept = arena_push(reader->arena, &inventory->clusters,
             &inventory->cluster_count, sizeof(*inventory->clusters));
         *kept = cluster;

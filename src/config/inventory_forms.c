@@ -31,6 +31,12 @@ static bool is_node_name(const char *text)
     return has_only(str_of(text), "-_.:", NAME_SIZE_MAX) && !text_equal(text, "cluster");
 }
 
+/* As Sentinel takes it. */
+static bool is_master_name(const char *text)
+{
+    return has_only(str_of(text), "-_.", NAME_SIZE_MAX);
+}
+
 static bool is_user(const char *text)
 {
     return strlen(text) <= NAME_SIZE_MAX && strpbrk(text, " \t\"'\\") == NULL;
@@ -104,6 +110,8 @@ const struct schema_form form_cluster_name = {is_cluster_name, "a cluster name",
     "use letters, digits, '-', '_' and '.', at most 64, not beginning with '.'"};
 const struct schema_form form_node_name = {is_node_name, "a node name",
     "use letters, digits, '-', '_', '.' and ':', at most 64; \"cluster\" itself is reserved"};
+const struct schema_form form_master_name = {
+    is_master_name, "a master name", "use letters, digits, '-', '_' and '.', at most 64"};
 const struct schema_form form_user = {
     is_user, "a user name", "use at most 64 characters without blanks and quotes"};
 const struct schema_form form_system_user = {is_system_user, "a user name of the system",

@@ -9,7 +9,7 @@
 #include "config/schema.h"
 
 extern const struct schema_form form_cluster_name, form_node_name, form_user, form_system_user,
-    form_suite, form_version, form_host_name, form_variable, form_address;
+    form_suite, form_version, form_host_name, form_variable, form_address, form_master_name;
 
 /* Splits an address of form_address. The host stays in brackets when it is written so. */
 void address_split(const char *address, struct str *ret_host, int64_t *ret_port);

@@ -37,5 +37,15 @@ const struct inv_node *inv_cluster_find_node(const struct inv_cluster *cluster, 
             return &cluster->nodes[i];
         }
     }
+    for (size_t i = 0; i < cluster->sentinel_count; i++) {
+        if (text_equal(cluster->sentinels[i].name, name)) {
+            return &cluster->sentinels[i];
+        }
+    }
     return NULL;
+}
+
+bool inv_cluster_has_one_primary(const struct inv_cluster *cluster)
+{
+    return !text_equal(cluster->topology, "cluster");
 }

@@ -35,6 +35,7 @@ struct inv_node {
     const char *server_link; /* symbolic link that names the program in use, absolute */
     const char *pid_file;    /* absolute */
     const char *log_file;    /* for standard output and error of the started server, absolute */
+    bool is_sentinel;        /* a Sentinel: it watches the servers and holds no data */
 };
 
 enum inv_failure { INV_FAILURE_PAUSE, INV_FAILURE_ROLLBACK, INV_FAILURE_CONTINUE };
@@ -57,6 +58,7 @@ struct inv_policy {
     int64_t gate_timeout_s;  /* how long a gate may stay "not yet"; default 300 */
     int64_t lag_bytes_max;   /* replication lag accepted before a switchover; default 1 MiB */
     int64_t backlog_bytes;   /* temporary repl-backlog-size; default 64 MiB */
+    int64_t hold_limit_ms;   /* how long a cut-over may let writes wait; default 5,000 */
     enum inv_failure on_failure;
     enum inv_revise revise; /* which changes of a plan need no consent; default narrow */
     struct inv_probe probe;
@@ -72,9 +74,10 @@ struct inv_tls {
 
 struct inv_cluster {
     const char *name;
-    const char *datastore; /* "redis" or "valkey" */
-    const char *topology;  /* "cluster" */
-    const char *user;      /* ACL user; NULL: the default user */
+    const char *datastore;   /* "redis" or "valkey" */
+    const char *topology;    /* "cluster", "sentinel" or "replication" */
+    const char *master_name; /* topology "sentinel": what the Sentinels call the primary */
+    const char *user;        /* ACL user; NULL: the default user */
     struct secret_ref password;
     struct inv_tls tls;
     const char *host_via;         /* "local" */
@@ -83,6 +86,10 @@ struct inv_cluster {
     const char *package_provider; /* "suite" */
     struct inv_node *nodes;
     size_t node_count;
+    struct inv_node *sentinels; /* topology "sentinel": all of them */
+    size_t sentinel_count;
+    const char *const *primary_changed; /* hook: program and arguments; NULL: none */
+    size_t primary_changed_count;
     struct inv_policy policy;
     const char *place; /* "upshift.yaml:12:3", for errors */
 };
@@ -105,6 +112,9 @@ const struct inv_cluster *inventory_find_cluster(
     const struct inventory *inventory, const char *name);
 const struct inv_datastore *inventory_find_datastore(
     const struct inventory *inventory, const char *name);
+/* A server, else a Sentinel, of that name: no two share one. */
 const struct inv_node *inv_cluster_find_node(const struct inv_cluster *cluster, const char *name);
+/* Does each server hold all data, so that one of them is the primary? */
+bool inv_cluster_has_one_primary(const struct inv_cluster *cluster);
 
 #endif

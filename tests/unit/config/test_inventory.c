@@ -112,6 +112,31 @@ static void versions_keep_their_spelling(void **UNUSED(state))
         inventory_find_datastore(&inventory, "valkey")->versions[0].product, "valkey");
 }
 
+static void sentinels_are_nodes_of_their_own_kind(void **UNUSED(state))
+{
+    AUTO_INVENTORY inventory = {0};
+    load("datastores: { redis: { versions: { 7.0: { suite: bookworm } } } }\n"
+         "clusters: { c: { datastore: redis, topology: sentinel, master_name: mymaster,\n"
+         "  nodes: [ { address: 'a:1', directory: /a, config: /a/c } ],\n"
+         "  sentinels: [ { address: 'a:2', directory: /s, config: /s/c, name: s1 } ],\n"
+         "  hooks: { primary_changed: [/bin/tell, \"--all\"] },\n"
+         "  policy: { hold_limit_ms: 2000 } } }\n",
+        &inventory);
+    const struct inv_cluster *cluster = &inventory.clusters[0];
+    assert_true(inv_cluster_has_one_primary(cluster));
+    assert_string_equal(cluster->master_name, "mymaster");
+    assert_int_equal(cluster->sentinel_count, 1);
+    const struct inv_node *sentinel = inv_cluster_find_node(cluster, "s1");
+    assert_ptr_equal(sentinel, &cluster->sentinels[0]);
+    assert_true(sentinel->is_sentinel);
+    assert_string_equal(sentinel->server_link, "/s/server");
+    assert_false(inv_cluster_find_node(cluster, "a:1")->is_sentinel);
+    assert_int_equal(cluster->primary_changed_count, 2);
+    assert_string_equal(cluster->primary_changed[1], "--all");
+    assert_null(cluster->primary_changed[2]);
+    assert_int_equal(cluster->policy.hold_limit_ms, 2000);
+}
+
 static void secrets_and_tls_are_references(void **UNUSED(state))
 {
     static const char format[] =
@@ -221,6 +246,7 @@ int main(void)
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(paths_begin_at_the_folder_of_the_file),
         cmocka_unit_test(versions_keep_their_spelling),
+        cmocka_unit_test(sentinels_are_nodes_of_their_own_kind),
         cmocka_unit_test(secrets_and_tls_are_references),
         cmocka_unit_test(names_may_repeat_in_another_cluster),
         cmocka_unit_test(the_example_is_a_good_inventory),

@@ -259,13 +259,53 @@ static void numbers_must_be_in_range(void **UNUSED(state))
     check(cases, ARRAY_COUNT(cases));
 }
 
+static void topologies_have_their_own_keys(void **UNUSED(state))
+{
+#define TOPOLOGY(word)                                                                             \
+    DATASTORES "clusters:\n  orders:\n    datastore: redis\n    topology: " word "\n"
+#define ONE_NODE "    nodes: [ { address: a:1, directory: /a, config: /a/c } ]\n"
+#define ONE_SENTINEL "    sentinels: [ { address: a:2, directory: /s, config: /s/c } ]\n"
+    const char remove[] = "remove it, or correct \"topology\"";
+    const char manual[] = "docs/inventory.md shows what to write";
+    const struct refusal cases[] = {
+        {TOPOLOGY("cluster") ONE_NODE ONE_SENTINEL, 7, 5,
+            "\"sentinels\" has no meaning with topology \"cluster\"", remove},
+        {TOPOLOGY("replication") ONE_NODE "    master_name: mymaster\n", 7, 5,
+            "\"master_name\" has no meaning with topology \"replication\"", remove},
+        {TOPOLOGY("cluster") ONE_NODE "    hooks: { primary_changed: [/bin/true] }\n", 7, 5,
+            "\"hooks\" has no meaning with topology \"cluster\"", remove},
+        {TOPOLOGY("sentinel") ONE_NODE "    master_name: mymaster\n", 3, 3,
+            "topology \"sentinel\" needs \"sentinels\"", manual},
+        {TOPOLOGY("sentinel") ONE_NODE ONE_SENTINEL, 3, 3,
+            "topology \"sentinel\" needs \"master_name\"", manual},
+        {TOPOLOGY("sentinel") ONE_NODE ONE_SENTINEL "    master_name: my master\n", 8, 18,
+            "this is not a master name",
+            "use letters, digits, '-', '_' and '.', at most 64"},
+        {TOPOLOGY("replication") ONE_NODE "    hooks: { primary_changed: [tell] }\n", 7, 31,
+            "\"primary_changed\" must begin with the absolute path of a program",
+            "write e.g. primary_changed: [/usr/local/bin/tell-clients]"},
+        {TOPOLOGY("replication") ONE_NODE "    hooks: { primary_changed: [] }\n", 7, 31,
+            "\"primary_changed\" must begin with the absolute path of a program",
+            "write e.g. primary_changed: [/usr/local/bin/tell-clients]"},
+        {TOPOLOGY("sentinel") ONE_NODE
+            "    master_name: mymaster\n"
+            "    sentinels: [ { address: a:1, directory: /s, config: /s/c } ]\n",
+            8, 29, "two nodes have the same address: a:1",
+            "the other one is a:1 in line 6; change one"},
+        {NODES "    policy: { hold_limit_ms: 100 }\n", 7, 30,
+            "\"hold_limit_ms\" must be between 500 and 60000",
+            "write it like \"hold_limit_ms: 5000\""},
+    };
+    check(cases, ARRAY_COUNT(cases));
+}
+
 static void words_must_exist_and_be_built(void **UNUSED(state))
 {
     const char planned[] = "is planned, not built yet";
     const struct {
         const char *key, *word, *remedy;
     } later[] = {
-        {"topology: ", "sentinel", "use one of: cluster"},
+        {"topology: ", "standalone", "use one of: cluster, sentinel, replication"},
         {"hosts:\n      via: ", "ssh", "use one of: local"},
         {"service:\n      manager: ", "systemd", "use one of: process"},
         {"package:\n      provider: ", "apt", "use one of: suite"},
@@ -533,6 +573,7 @@ int main(void)
         cmocka_unit_test(keys_must_be_known_and_complete),
         cmocka_unit_test(values_must_be_of_their_kind),
         cmocka_unit_test(numbers_must_be_in_range),
+        cmocka_unit_test(topologies_have_their_own_keys),
         cmocka_unit_test(words_must_exist_and_be_built),
         cmocka_unit_test(names_and_addresses_must_have_their_form),
         cmocka_unit_test(secrets_must_be_references),
