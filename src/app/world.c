@@ -1,6 +1,7 @@
 #include "app/world.h"
 
 #include "base/str.h"
+#include "drivers/fence.h"
 #include "drivers/host.h"
 #include "drivers/local/local.h"
 #include "drivers/package.h"
@@ -40,6 +41,7 @@ static struct err *open_redis(struct world *world)
         world->topology = redis.topology;
         world->replication = redis.replication;
         world->settings = redis.settings;
+        world->fence = redis.fence;
     }
     return err;
 }
@@ -111,6 +113,7 @@ void world_trace(struct world *world, const struct log *log)
     world->topology = trace_topology(log, world->topology);
     world->replication = trace_replication(log, world->replication);
     world->settings = trace_settings(log, world->settings);
+    world->fence = trace_fence(log, world->fence);
     world->package = trace_package(log, world->package);
     world->service = trace_service(log, world->service);
     world->host = trace_host(log, world->host);
@@ -121,6 +124,7 @@ void world_close(struct world *world)
     topology_close(world->topology);
     replication_close(world->replication);
     settings_close(world->settings);
+    fence_close(world->fence);
     package_close(world->package);
     service_close(world->service);
     host_close(world->host);

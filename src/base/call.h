@@ -22,6 +22,12 @@ struct call {
     const char *run;              /* names for logs and for the names of connections; may be NULL */
     const char *step;
     int64_t epoch; /* of the run; 0 outside of one */
+    /* Is the node still this controller's to act on? A driver asks on a connection that bears its
+     * epoch, right before it sends a change: a successor takes the claim first and then cuts what
+     * bears an older one (engine/claim.h). Errors: ERR_CANCELLED, code "claim_lost". NULL: there is
+     * nobody to share with. */
+    struct err *(*check_claim)(const struct call *call, const char *node);
+    const void *claim_context; /* of check_claim; borrowed */
 };
 
 /* Time left in milliseconds, 0 when the deadline has passed or the call was cancelled. */
@@ -39,6 +45,12 @@ static inline bool call_may_send(const struct call *call)
 {
     return call_left_ms(call) > 0 &&
            (call->send_before_ms == 0 || clock_now_ms(call->clock) < call->send_before_ms);
+}
+
+/* Asks; NULL: act. */
+static inline struct err *call_check_claim(const struct call *call, const char *node)
+{
+    return call->check_claim == NULL ? NULL : call->check_claim(call, node);
 }
 
 #endif

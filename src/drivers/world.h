@@ -9,6 +9,7 @@
 
 #include "model/inventory.h"
 
+struct fence;
 struct host;
 struct package;
 struct replication;
@@ -21,6 +22,7 @@ struct world {
     struct topology *topology;
     struct replication *replication;
     struct settings *settings;
+    struct fence *fence;
     struct service *service;
     struct package *package;
     struct host *host;

@@ -48,7 +48,10 @@ struct claim_request {
 /* What came of it. Texts live in the caller's arena. */
 struct claim_answer {
     int64_t held_count, node_count; /* of the nodes: ours now */
-    int64_t epoch_max;              /* the highest seen anywhere, ours or not */
+    int64_t epoch_max;              /* the highest on the nodes, ours or not. After CLAIM_TAKE
+                                       that is neither foreign nor ahead it is ours: above the
+                                       request's where somebody had one as high; the engine goes on
+                                       with it */
     bool is_foreign;                /* somebody else's live, parked or expired claim was seen */
     bool is_ahead;                  /* our own run's claim is ahead of our journal: a copied one */
     const char *reason;             /* one sentence naming owner, host, run, since when; or NULL */

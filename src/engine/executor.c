@@ -235,6 +235,19 @@ static struct err *do_health(struct job *job)
     return NULL;
 }
 
+/* For drivers, between connecting and acting: the look at the claim that counts. */
+static struct err *ask_claim(const struct call *call, const char *node)
+{
+    const struct executor *executor = call->claim_context;
+    AUTO_ARENA arena = {0};
+    const char *reason = NULL;
+    struct err *err = executor->claims->look(call, executor->claims_context, node, &arena, &reason);
+    if (err != NULL || reason == NULL) {
+        return err;
+    }
+    return err_code(err_new(ERR_CANCELLED, node, "%s", reason), "claim_lost");
+}
+
 struct run_result *executor_do(const struct executor *executor, const struct run_task *task)
 {
     static struct err *(*const works[])(struct job *) = {
@@ -256,6 +269,8 @@ struct run_result *executor_do(const struct executor *executor, const struct run
                 .run = executor->run,
                 .step = task->plan == NULL ? NULL : task->plan->id,
                 .epoch = task->epoch,
+                .check_claim = executor->claims == NULL ? NULL : ask_claim,
+                .claim_context = executor,
             },
         .result = mem_alloc(sizeof(struct run_result)),
     };

@@ -147,6 +147,7 @@ static void open_world(struct e2e *e2e)
         .topology = redis.topology,
         .replication = redis.replication,
         .settings = redis.settings,
+        .fence = redis.fence,
         .service = process_open(&e2e->cluster),
         .host = host};
 }
@@ -267,6 +268,7 @@ static void stop_cluster(struct e2e *e2e)
     topology_close(e2e->world.topology);
     replication_close(e2e->world.replication);
     settings_close(e2e->world.settings);
+    fence_close(e2e->world.fence);
     service_close(e2e->world.service);
     host_close(e2e->world.host);
     err_free(fs_remove_tree(e2e->folder));

@@ -61,11 +61,13 @@ static struct err *redis_get_state(const struct call *call, struct replication *
     return NULL;
 }
 
-/* Nothing that changes the world may be sent after its time: by then somebody else may steer. */
-static struct err *refuse_when_late(const struct call *call, const struct inv_node *node)
+/* Asked on an open connection, right before an act: the claim first, because who takes it cuts this
+ * connection next; then the time, because after its time somebody else may steer. */
+static struct err *refuse_stale_act(const struct call *call, const struct inv_node *node)
 {
-    if (call_may_send(call)) {
-        return NULL;
+    struct err *err = call_check_claim(call, node->name);
+    if (err != NULL || call_may_send(call)) {
+        return err;
     }
     return err_code(err_new(ERR_UNREACHABLE, node->name, "no time left to act: nothing was sent"),
         "out_of_time");
@@ -77,7 +79,7 @@ static struct err *fail_over(
     const struct call *call, struct redis_conn *conn, const struct inv_node *target)
 {
     struct resp reply;
-    struct err *err = refuse_when_late(call, target);
+    struct err *err = refuse_stale_act(call, target);
     return err == NULL ? redis_conn_ask(call, conn, REDIS_COMMAND("CLUSTER", "FAILOVER"), &reply)
                        : err;
 }
@@ -140,7 +142,7 @@ static struct err *redis_set_setting(const struct call *call, struct settings *s
     struct resp reply;
     struct err *err = open_for(call, driver, node, &conn);
     if (err == NULL) {
-        err = refuse_when_late(call, node);
+        err = refuse_stale_act(call, node);
     }
     if (err == NULL) {
         err = redis_conn_ask(call, conn, REDIS_COMMAND("CONFIG", "SET", name, value), &reply);

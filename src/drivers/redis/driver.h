@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "drivers/fence.h"
 #include "drivers/host.h"
 #include "drivers/replication.h"
 #include "drivers/settings.h"
@@ -16,6 +17,7 @@ struct redis_driver {
     struct topology topology;
     struct replication replication;
     struct settings settings;
+    struct fence fence;
     const struct inv_cluster *cluster; /* borrowed */
     struct host *host;                 /* borrowed */
     struct tls *tls;                   /* NULL: plain connections */
@@ -25,6 +27,7 @@ struct redis_driver {
 extern const struct topology_ops redis_topology_ops;       /* topology.c */
 extern const struct replication_ops redis_replication_ops; /* control.c */
 extern const struct settings_ops redis_settings_ops;
+extern const struct fence_ops redis_fence_ops; /* fence.c */
 
 /* The driver that a capability is a member of. */
 #define REDIS_DRIVER_OF(pointer, member)                                                           \

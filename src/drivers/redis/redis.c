@@ -24,13 +24,15 @@ struct err *redis_open(
     *driver = (struct redis_driver){.topology.ops = &redis_topology_ops,
         .replication.ops = &redis_replication_ops,
         .settings.ops = &redis_settings_ops,
+        .fence.ops = &redis_fence_ops,
         .cluster = cluster,
         .host = host,
         .tls = tls,
-        .open_count = 3};
+        .open_count = 4};
     *ret_redis = (struct redis_capabilities){.topology = &driver->topology,
         .replication = &driver->replication,
-        .settings = &driver->settings};
+        .settings = &driver->settings,
+        .fence = &driver->fence};
     return NULL;
 }
 

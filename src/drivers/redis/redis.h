@@ -1,17 +1,18 @@
 /*
  * drivers/redis/redis.h - Redis Cluster and Valkey Cluster.
  *
- * One driver, three capabilities: reading the cluster, the planned change of primary, and live
- * settings. Every call makes its own named connection ("upshift:<run>:<epoch>"), with the password
- * read afresh, and closes it; so a call leaves nothing behind, and several threads may call at
- * once.
+ * One driver, four capabilities: reading the cluster, the planned change of primary, live settings,
+ * and cutting the connections of earlier controllers. Every call makes its own named connection
+ * ("upshift:<run>:<epoch>"), with the password read afresh, and closes it; so a call leaves nothing
+ * behind, and several threads may call at once.
  *
  * Needs these rights of an ACL user: +info +config|get +config|set +cluster|info +cluster|nodes
- * +cluster|failover +client|list +client|setname.
+ * +cluster|failover +client|list +client|kill +client|setname.
  */
 #ifndef UPSHIFT_DRIVERS_REDIS_REDIS_H
 #define UPSHIFT_DRIVERS_REDIS_REDIS_H
 
+#include "drivers/fence.h"
 #include "drivers/host.h"
 #include "drivers/replication.h"
 #include "drivers/settings.h"
@@ -22,6 +23,7 @@ struct redis_capabilities {
     struct topology *topology;
     struct replication *replication;
     struct settings *settings;
+    struct fence *fence;
 };
 
 /* Connects to nothing yet. `cluster` and `host` are borrowed until the last close.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "drivers/fence.h"
 #include "drivers/host.h"
 #include "drivers/package.h"
 #include "drivers/replication.h"
@@ -116,6 +117,39 @@ struct host *trace_host(const struct log *log, struct host *inner)
 {
     struct trace_host *trace = mem_alloc(sizeof(*trace));
     *trace = (struct trace_host){{&trace_host_ops}, inner, log};
+    return &trace->base;
+}
+
+struct trace_fence {
+    struct fence base;
+    struct fence *inner; /* owned */
+    const struct log *log;
+};
+
+static struct err *fence_trace_cut(const struct call *call, struct fence *fence,
+    const struct inv_node *node, const struct fence_mark *mark, int64_t *ret_cut_count)
+{
+    const struct trace_fence *trace = (struct trace_fence *)fence;
+    const struct trace_call begun = trace_begin(trace->log, call, "fence.cut", node->name);
+    return trace_end(&begun, fence_cut(call, trace->inner, node, mark, ret_cut_count));
+}
+
+static void fence_trace_close(struct fence *fence)
+{
+    fence_close(((struct trace_fence *)fence)->inner);
+    free(fence);
+}
+
+static const struct fence_ops trace_fence_ops = {
+    .name = "trace",
+    .cut = fence_trace_cut,
+    .close = fence_trace_close,
+};
+
+struct fence *trace_fence(const struct log *log, struct fence *inner)
+{
+    struct trace_fence *trace = mem_alloc(sizeof(*trace));
+    *trace = (struct trace_fence){{&trace_fence_ops}, inner, log};
     return &trace->base;
 }
 

@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/log.h"
 
+struct fence;
 struct host;
 struct package;
 struct replication;
@@ -18,6 +19,7 @@ struct settings;
 struct topology;
 
 /* Owns: takes `inner`; the caller closes the wrapper instead. `log` is borrowed until then. */
+MUST_USE RETURNS_NONNULL struct fence *trace_fence(const struct log *log, struct fence *inner);
 MUST_USE RETURNS_NONNULL struct host *trace_host(const struct log *log, struct host *inner);
 MUST_USE RETURNS_NONNULL struct package *trace_package(
     const struct log *log, struct package *inner);

@@ -58,6 +58,7 @@ static void close_node(struct one_node *one)
     topology_close(one->redis.topology);
     replication_close(one->redis.replication);
     settings_close(one->redis.settings);
+    fence_close(one->redis.fence);
     host_close(one->host);
     fake_redis_stop(&one->fake);
     fake_redis_release(&one->fake);
@@ -81,6 +82,73 @@ static void a_connection_is_named_before_it_acts(void **UNUSED(state))
     assert_string_equal(
         buf_text(&one.fake.asked), "CLIENT SETNAME upshift:r7:3\nCONFIG SET hz 20\n");
     close_node(&one);
+}
+
+static const char client_list[] =
+    "id=3 addr=127.0.0.1:1 name=upshift:r7:2 age=5\nid=4 addr=127.0.0.1:2 name=upshift:r7:3 age=1\n"
+    "id=5 addr=127.0.0.1:3 name=upshift:r77:1 age=5\nid=6 addr=127.0.0.1:4 name=app age=5\n"
+    "id=7 addr=127.0.0.1:5 name=upshift:r7:1 age=5\nid=8 addr=127.0.0.1:6 name= age=5\n"
+    "id=9 addr=127.0.0.1:7 name=upshift:r7:x age=5\nid=10 addr=127.0.0.1:8 name=upshift:-:0\n";
+
+static void only_older_connections_of_the_run_are_cut(void **UNUSED(state))
+{
+    const struct fake_reply replies[] = {{"CLIENT LIST", .text = client_list},
+        {"CLIENT KILL ID 3", ":1\r\n"}, {"CLIENT KILL ID 7", ":0\r\n"}, {NULL, NULL}};
+    struct one_node one;
+    open_node(&one, replies);
+    const struct fence_mark mark = {.run = "r7", .epoch = 3};
+    int64_t cut_count = -1;
+    AUTO_ERR err = fence_cut(&one.call, one.redis.fence, &one.node, &mark, &cut_count);
+    fake_redis_stop(&one.fake);
+    assert_null(err);
+    assert_int_equal(cut_count, 1);
+    assert_string_equal(buf_text(&one.fake.asked),
+        "CLIENT SETNAME upshift:-:0\nCLIENT LIST\nCLIENT KILL ID 3\nCLIENT KILL ID 7\n");
+    close_node(&one);
+}
+
+static void a_server_that_refuses_to_cut_is_named_with_the_right(void **UNUSED(state))
+{
+    const struct fake_reply replies[] = {{"CLIENT LIST", .text = client_list},
+        {"CLIENT KILL", "-NOPERM no permissions to run the 'client|kill' command\r\n"},
+        {NULL, NULL}};
+    struct one_node one;
+    open_node(&one, replies);
+    const struct fence_mark mark = {.run = "r7", .epoch = 3};
+    int64_t cut_count = -1;
+    AUTO_ERR err = fence_cut(&one.call, one.redis.fence, &one.node, &mark, &cut_count);
+    assert_non_null(err);
+    assert_string_equal(err->code, "no_permission");
+    assert_non_null(strstr(err_first_hint(err), "ACL SETUSER default +client|kill"));
+    assert_int_equal(cut_count, -1);
+    close_node(&one);
+}
+
+static struct err *lose_claim(const struct call *call, const char *node)
+{
+    struct one_node *one = *(struct one_node *const *)call->claim_context;
+    assert_string_equal(node, "n1");
+    assert_string_equal(buf_text(&one->fake.asked), "CLIENT SETNAME upshift:-:0\n");
+    return err_code(err_new(ERR_CANCELLED, node, "somebody else has it"), "claim_lost");
+}
+
+static void the_claim_is_asked_on_a_named_connection_before_anything_is_sent(void **UNUSED(state))
+{
+    const struct fake_reply replies[] = {{NULL, NULL}};
+    for (int i = 0; i < 2; i++) {
+        struct one_node one;
+        open_node(&one, replies);
+        struct one_node *context = &one;
+        one.call.check_claim = lose_claim;
+        one.call.claim_context = &context;
+        AUTO_ERR err = i == 0 ? set_hz(&one)
+                              : replication_switchover(&one.call, one.redis.replication, &one.node);
+        fake_redis_stop(&one.fake);
+        assert_non_null(err);
+        assert_string_equal(err->code, "claim_lost");
+        assert_string_equal(buf_text(&one.fake.asked), "CLIENT SETNAME upshift:-:0\n");
+        close_node(&one);
+    }
 }
 
 static void a_user_and_the_password_of_this_moment_come_first(void **UNUSED(state))
@@ -305,6 +373,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_is_named_before_it_acts),
+        cmocka_unit_test(only_older_connections_of_the_run_are_cut),
+        cmocka_unit_test(a_server_that_refuses_to_cut_is_named_with_the_right),
+        cmocka_unit_test(the_claim_is_asked_on_a_named_connection_before_anything_is_sent),
         cmocka_unit_test(a_user_and_the_password_of_this_moment_come_first),
         cmocka_unit_test(refusals_have_codes_and_remedies),
         cmocka_unit_test(a_refused_password_is_named_and_never_shown),

@@ -72,6 +72,7 @@ static int close_dry(void **state)
     topology_close(dry->redis.topology);
     replication_close(dry->redis.replication);
     settings_close(dry->redis.settings);
+    fence_close(dry->redis.fence);
     host_close(dry->host);
     err_free(fs_remove_tree(dry->folder));
     arena_release(&dry->arena);
