@@ -6,7 +6,7 @@
 #include "wire/redis_text.h"
 
 /* Is it a connection of that run by a controller before that epoch? */
-static bool is_older(struct str name, const struct fence_mark *mark)
+static bool is_of_older_epoch(struct str name, const struct fence_mark *mark)
 {
     AUTO_FREE char *prefix = mem_format(REDIS_CONN_PREFIX "%s:", mark->run);
     int64_t epoch = 0;
@@ -27,7 +27,7 @@ static size_t find_older(
     while (str_cut(&list, '\n', &line)) {
         struct str name;
         struct str id;
-        if (redis_client_get(line, "name", &name) && is_older(name, mark) &&
+        if (redis_client_get(line, "name", &name) && is_of_older_epoch(name, mark) &&
             redis_client_get(line, "id", &id)) {
             const char **slot = arena_push(arena, ret_ids, &count, sizeof(**ret_ids));
             *slot = arena_strndup(arena, id.data, id.size);
