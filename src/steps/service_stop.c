@@ -47,14 +47,16 @@ static struct err *service_stop_capture(
 }
 
 /* A server whose process the service manager does not know looks stopped and is not: taking that
- * for done would start a second server beside it. */
+ * for done would start a second server beside it. Where a proxy stands before the node, a stopped
+ * server looks like a connection that is taken and closed; a server that is there says something.
+ */
 static struct err *service_stop_check_silence(struct call *call, const struct inv_node *node)
 {
     struct replication_state state;
     struct err *err = replication_get_state(call, call->world->replication, node, &state);
-    if (err != NULL && err->kind == ERR_UNREACHABLE) {
+    if (err != NULL && (err->kind == ERR_UNREACHABLE || text_equal(err->code, "peer_closed"))) {
         err_free(err);
-        return NULL; /* nobody listens: stopped */
+        return NULL; /* nobody is there: stopped */
     }
     if (err != NULL) { /* somebody does, or may: silence is no answer */
         return err_wrap(err, node->name, "cannot tell whether its server has stopped");

@@ -161,7 +161,8 @@ struct err *stream_read(
     }
     const ssize_t count = recv(stream->fd, buf_reserve(ret_bytes, size_max), size_max, 0);
     if (count < 0 && errno != EAGAIN && errno != EINTR) {
-        return err_errno(ERR_UNKNOWN, stream->where, "the connection broke");
+        return err_code(
+            err_errno(ERR_UNKNOWN, stream->where, "the connection broke"), "peer_closed");
     }
     if (count > 0) {
         buf_grow_used(ret_bytes, (size_t)count);
@@ -294,7 +295,8 @@ struct err *stream_receive(const struct call *call, struct stream *stream, struc
             return err;
         }
         if (want == STREAM_END) {
-            return err_new(ERR_UNKNOWN, stream->where, "the peer closed the connection");
+            return err_code(err_new(ERR_UNKNOWN, stream->where, "the peer closed the connection"),
+                "peer_closed");
         }
         if (!wait_for(call, stream, want)) {
             return out_of_time(call, stream, ERR_UNKNOWN, "waiting for an answer");

@@ -3,7 +3,8 @@
  *
  * UPSHIFT_KILL="<place>:<step>" makes the controller end itself with SIGKILL: before or after the
  * commit of that step's intent (before_intent, after_intent), after its act and before anybody
- * knows (after_send), before the commit of its outcome (before_outcome). A controller that is
+ * knows (after_send), before the commit of its outcome (before_outcome). With the place
+ * freeze_before_send it stops itself (SIGSTOP) right before the act instead. A controller that is
  * started without the variable is upshift itself.
  */
 #include <assert.h>
@@ -133,8 +134,13 @@ static struct journal *decorate_journal(struct journal *journal)
 static struct err *apply(const struct step_ops *ops, struct call *call, const struct bound *bound,
     const struct before *before)
 {
+    const bool is_our_act =
+        faults.place != NULL && call->step != NULL && strcmp(call->step, faults.step) == 0;
+    if (is_our_act && is_place("freeze_before_send")) {
+        (void)raise(SIGSTOP); /* every gate was yes; until a test goes on, the world may change */
+    }
     struct err *err = ops->apply(call, bound, before);
-    if (is_place("after_send") && call->step != NULL && strcmp(call->step, faults.step) == 0) {
+    if (is_our_act && is_place("after_send")) {
         die();
     }
     return err;
