@@ -131,6 +131,8 @@ const struct error_row error_rows[] = {
     {"connect_failed", EXIT_CANNOT_SEE, "a server cannot be reached",
         "check that it runs and that its address is right"},
     {"not_sent", EXIT_CANNOT_SEE, "a request could not be sent", "repeat; nothing was changed"},
+    {"peer_closed", EXIT_CANNOT_SEE, "a server, or a proxy before it, ended the connection",
+        "look at the node and its log; does it want TLS where the inventory has none?"},
     {"no_answer", EXIT_CANNOT_SEE, "a server did not answer", "look at the node, then repeat"},
     {"not_redis", EXIT_CANNOT_SEE, "what answers there does not speak the Redis protocol",
         "check address, port and TLS"},
