@@ -41,7 +41,8 @@ struct claim_request {
     const char *run;           /* run id */
     const char *state;         /* run status word: "RUNNING", "PAUSED" */
     bool is_parked;            /* nothing is done until somebody says so: does not expire */
-    const struct json *scopes; /* open temporary changes: [{what, where, before}]; no secrets */
+    const struct json *scopes; /* open temporary changes, oldest first: [{step, kind, args,
+                                  before}] as they are journaled */
     int64_t seq;               /* last journal record */
 };
 
