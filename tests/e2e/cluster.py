@@ -71,6 +71,9 @@ class Cluster:
     """See the module's text. `options`: password, user (an ACL user with that password), tls
     (true: own certificate), config (more directives for every node)."""
 
+    topology = "cluster"
+    base_config = BASE_CONFIG
+
     def __init__(self, directory, server_path, primaries=3, replicas=3, options=None):
         self.directory = Path(directory).resolve()
         self.server_path = str(server_path)
@@ -103,7 +106,7 @@ class Cluster:
                           f"{node.name} to answer", node)
 
     def config_text(self, node):
-        config = {**BASE_CONFIG, "dir": node.directory, "pidfile": node.pid_file,
+        config = {**self.base_config, "dir": node.directory, "pidfile": node.pid_file,
                   "port": node.port}
         if self.ca_file:
             config.update({"port": 0, "tls-port": node.port, "tls-replication": "yes",
@@ -119,14 +122,14 @@ class Cluster:
             lines.append(f"user {self.options['user']} on >{password} ~* +@all")
         return "".join(f"{line}\n" for line in lines)
 
-    def start_node(self, node, server_path=None):
+    def start_node(self, node, server_path=None, *more):
         """Starts a node, in another version when `server_path` is given. Does not wait."""
         if server_path is not None:
             fresh = node.directory / ".server"
             fresh.symlink_to(server_path)
             fresh.rename(node.link)
         with open(node.log, "ab") as log:
-            subprocess.Popen([str(node.link), str(node.config)], cwd=node.directory,
+            subprocess.Popen([str(node.link), str(node.config), *more], cwd=node.directory,
                              stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                              start_new_session=True)
 
@@ -149,11 +152,15 @@ class Cluster:
 
     def stop(self):
         """Ends all servers that work in this cluster's folders, whoever started them."""
-        for node in self.nodes:
+        for node in self.servers():
             for pid in node.pids():
                 send_signal(pid, signal.SIGTERM)
-        for node in self.nodes:
+        for node in self.servers():
             self.stop_node(node)
+
+    def servers(self):
+        """All that run: the nodes, and what else a topology has."""
+        return self.nodes
 
     def create(self):
         """Joins the nodes: the first ones are primaries, the others their replicas in turn.
@@ -275,7 +282,7 @@ class Cluster:
 
     def write_inventory(self, path, versions, name="demo", datastore="redis", policy=None):
         """Writes upshift.yaml. `versions`: {"redis": {"7.0": "bookworm"}}; `policy` as there."""
-        cluster = {"datastore": datastore, "topology": "cluster", "hosts": {"via": "local"},
+        cluster = {"datastore": datastore, "topology": self.topology, "hosts": {"via": "local"},
                    "service": {"manager": "process"}, "package": {"provider": "suite"}}
         if self.options.get("password"):
             secret = self.directory / "password"
@@ -286,11 +293,8 @@ class Cluster:
                 cluster["auth"]["user"] = self.options["user"]
         if self.ca_file:
             cluster["tls"] = {"ca_file": str(self.ca_file)}
-        cluster["nodes"] = [
-            {"name": node.name, "address": f"{HOST}:{node.port}",
-             "directory": str(node.directory), "config": str(node.config),
-             "server": str(node.link), "pid_file": str(node.pid_file), "log_file": str(node.log)}
-            for node in self.nodes]
+        cluster["nodes"] = [describe(node) for node in self.nodes]
+        cluster.update(self.more_inventory())
         if policy:
             cluster["policy"] = policy
         datastores = {product: {"versions": {version: {"suite": suite}
@@ -300,6 +304,18 @@ class Cluster:
         text = json.dumps({"datastores": datastores, "clusters": {name: cluster}}, indent=2)
         Path(path).write_text(text + "\n")
         return path
+
+
+    def more_inventory(self):
+        """Keys that only one topology has."""
+        return {}
+
+
+def describe(node):
+    """A node as the inventory has it."""
+    return {"name": node.name, "address": f"{HOST}:{node.port}",
+            "directory": str(node.directory), "config": str(node.config),
+            "server": str(node.link), "pid_file": str(node.pid_file), "log_file": str(node.log)}
 
 
 def free_ports(count):

@@ -25,6 +25,8 @@ TEMPORARY = ("repl-backlog-size", "repl-diskless-sync-delay")  # what a run sets
 class Scene(Rig):
     """See the module's text. `options` are those of Cluster, `policy` is the inventory's."""
 
+    cluster_class = Cluster
+
     # pylint: disable=super-init-not-called
     # The demo's folder and policy are not a test's.
     def __init__(self, directory, options=None, policy=None, program="UPSHIFT"):
@@ -35,7 +37,7 @@ class Scene(Rig):
         self.inventory = self.directory / "upshift.yaml"
         self.state = self.directory / "state"
         os.environ.update({MARK: str(self.state), "UPSHIFT_INVENTORY": str(self.inventory)})
-        self.cluster = Cluster(self.directory, "", options=options)
+        self.cluster = self.cluster_class(self.directory, "", options=options)
         self.policy = policy or UNPROBED
         self.write_inventory()
 

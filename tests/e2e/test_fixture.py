@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import sandbox
 from cluster import Cluster
+from replication import Replication
 from sandbox import run_cases
 
 VERSIONS = (("redis", "6.0", "bullseye"), ("redis", "7.0", "bookworm"), ("valkey", "8.1", "trixie"))
@@ -100,6 +101,28 @@ def a_cluster_with_tls_and_password_comes_up(directory):
     check_cluster(directory, VERSIONS[2], {"tls": True, "password": "secret"})
 
 
+def check_replication(directory, version, options):
+    options = {"config": {"repl-diskless-sync-delay": 0}, **options}
+    with Replication(directory, server_of(*version), options=options) as cluster:
+        cluster.start()
+        cluster.create()
+        assert cluster.primary() is cluster.nodes[0]
+        assert cluster.call(cluster.primary(), "SET", "key", "value") == "OK"
+        cluster.wait_for(lambda: set(cluster.key_counts().values()) == {1}, "the replicas")
+        assert all(cluster.published(node) == cluster.primary().port for node in cluster.sentinels)
+        servers = cluster.servers()
+    assert [node.pids() for node in servers] == [[]] * len(servers)
+    return len(servers)
+
+
+def a_primary_with_replicas_comes_up_and_leaves_nothing_behind(directory):
+    assert check_replication(directory, VERSIONS[2], {"password": "secret"}) == 3
+
+
+def sentinels_come_up_and_know_all(directory):
+    assert check_replication(directory, VERSIONS[0], {"sentinels": 3}) == 6
+
+
 if __name__ == "__main__":
     sandbox.enter()
     run_cases(nothing_runs_as_root,
@@ -110,4 +133,6 @@ if __name__ == "__main__":
               two_at_once_build_one_tree,
               a_plain_cluster_of_6_0_comes_up_and_leaves_nothing_behind,
               a_cluster_with_an_acl_user_comes_up,
-              a_cluster_with_tls_and_password_comes_up)
+              a_cluster_with_tls_and_password_comes_up,
+              a_primary_with_replicas_comes_up_and_leaves_nothing_behind,
+              sentinels_come_up_and_know_all)
