@@ -6,9 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/controller.h"
 #include "app/foreground_probe.h"
-#include "app/run_store.h"
+#include "app/services_runs.h"
 #include "app/target.h"
 #include "app/world.h"
 #include "base/buf.h"
@@ -118,42 +117,11 @@ static struct err *gather(const struct cli_request *request, struct facts *facts
     return err;
 }
 
-static struct err *open_journal(
-    struct services *services, const char *cluster, struct journal **ret_journal)
-{
-    AUTO_FREE char *directory = mem_format("%s/%s", services->state_directory, cluster);
-    AUTO_FREE char *file = mem_format("%s/journal.db", directory);
-    if (!fs_exists(file)) {
-        return err_hint(err_code(err_new(ERR_INVALID, directory,
-                                     "no run of cluster \"%s\" is known here", cluster),
-                            "no_run"),
-            "look in another state directory with --state-dir, or begin with `upshift upgrade`");
-    }
-    return store_open(directory, /* read_only= */ true, ret_journal);
-}
-
-/* While a run is open its temporary settings are live: a plan would take them for drift. */
-static struct err *refuse_unfinished(struct services *services, const char *cluster)
-{
-    struct journal *journal = NULL;
-    struct err *err = open_journal(services, cluster, &journal);
-    if (err != NULL) {
-        if (strcmp(err->code, "no_run") == 0) {
-            err_free(err);
-            return NULL;
-        }
-        return err;
-    }
-    err = stored_run_refuse_unfinished(journal);
-    journal->ops->close(journal);
-    return err;
-}
-
 static struct err *make_plan(struct services *services, const struct cli_request *request,
     struct arena *arena, struct plan *ret_plan, struct plan_refusal *ret_refusal)
 {
     AUTO_FACTS facts = {0};
-    struct err *err = refuse_unfinished(services, request->cluster->name);
+    struct err *err = services_refuse_unfinished(services, request->cluster->name);
     if (err == NULL) {
         err = gather(request, &facts);
     }
@@ -223,7 +191,7 @@ static struct err *compare_plan(struct services *services, const struct cli_requ
     const struct plan *plan, struct arena *arena, const char ***ret_differences, size_t *ret_count)
 {
     AUTO_FACTS facts = {0};
-    struct err *err = refuse_unfinished(services, request->cluster->name);
+    struct err *err = services_refuse_unfinished(services, request->cluster->name);
     if (err == NULL) {
         err = services_read_facts(services, request, &facts);
     }
@@ -246,113 +214,6 @@ static struct err *compare_plan(struct services *services, const struct cli_requ
     return NULL;
 }
 
-/* --- runs --- */
-
-static char *name_of_caller(void)
-{
-    const struct passwd *user = getpwuid(geteuid());
-    return mem_format(
-        "%s (uid %u, pid %d)", user == NULL ? "?" : user->pw_name, geteuid(), getpid());
-}
-
-static struct err *start_run(struct services *services, const struct cli_request *request,
-    const struct plan *plan, struct arena *arena, const char **ret_run)
-{
-    AUTO_BUF inventory = {0};
-    struct err *err = fs_read(request->inventory->path, INVENTORY_SIZE_MAX, &inventory);
-    if (err != NULL) {
-        return err;
-    }
-    AUTO_FREE char *who = name_of_caller();
-    AUTO_JSON message = js_object();
-    js_put_text(message, "state_directory", services->state_directory);
-    js_put_text(message, "cluster", plan->request.cluster);
-    js_put_text(message, "inventory_text", buf_text(&inventory));
-    js_put_text(message, "who", who);
-    js_put(message, "plan", plan_to_json(plan));
-    AUTO_FREE char *run = NULL;
-    err = controller_start(message, &run);
-    if (err == NULL) {
-        *ret_run = arena_strdup(arena, run);
-    }
-    return err;
-}
-
-static struct err *continue_run(struct services *services, const char *cluster)
-{
-    struct journal *journal = NULL;
-    struct err *err = open_journal(services, cluster, &journal);
-    if (err != NULL) {
-        return err;
-    }
-    AUTO_ARENA arena = {0};
-    struct journal_run *runs = NULL;
-    size_t count = 0;
-    err = journal->ops->list_runs(journal, &arena, &runs, &count);
-    journal->ops->close(journal);
-    if (err == NULL && (count == 0 || runs[0].is_final)) {
-        err = err_new(ERR_REFUSED, count == 0 ? cluster : runs[0].id, "the last run has ended: %s",
-            count == 0 ? "there is none" : runs[0].state);
-        err = err_hint(
-            err_code(err, "run_ended"), "plan a new run with `upshift plan %s VERSION`", cluster);
-    }
-    if (err != NULL) {
-        return err;
-    }
-    AUTO_JSON message = js_object();
-    js_put_text(message, "state_directory", services->state_directory);
-    js_put_text(message, "cluster", cluster);
-    AUTO_FREE char *run = NULL;
-    return controller_start(message, &run);
-}
-
-static struct err *read_run(
-    struct services *services, const char *cluster, const char *run, struct json **ret_snapshot)
-{
-    struct journal *journal = NULL;
-    struct err *err = open_journal(services, cluster, &journal);
-    if (err != NULL) {
-        return err;
-    }
-    struct stored_run stored = {0};
-    err = stored_run_load(journal, run, &stored);
-    if (err == NULL) {
-        struct clock *clock = clock_system();
-        *ret_snapshot = run_snapshot(&stored.state, clock_now_ms(clock), clock_wall_ms(clock));
-        stored_run_release(&stored);
-    }
-    journal->ops->close(journal);
-    return err;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static struct err *list_journals(
-    struct services *services, struct arena *arena, const char ***ret_clusters, size_t *ret_count)
-{
-    DIR *folder = opendir(services->state_directory);
-    if (folder == NULL) {
-        return NULL; /* nothing has been run yet */
-    }
-    const struct dirent *entry;
-    while ((entry = readdir(folder)) != NULL) {
-        AUTO_FREE char *file =
-            mem_format("%s/%s/journal.db", services->state_directory, entry->d_name);
-        if (entry->d_name[0] != '.' && fs_exists(file)) {
-            const char **slot = arena_push(arena, ret_clusters, ret_count, sizeof(**ret_clusters));
-            *slot = arena_strdup(arena, entry->d_name);
-        }
-    }
-    (void)closedir(folder);
-    if (*ret_count > 0) {
-        qsort(*ret_clusters, *ret_count, sizeof(**ret_clusters), compare_names);
-    }
-    return NULL;
-}
-
 void services_init(struct services *ret_services)
 {
     *ret_services = (struct services){
@@ -361,11 +222,11 @@ void services_init(struct services *ret_services)
         .check = check,
         .fetch_version = services_fetch_version,
         .compare_plan = compare_plan,
-        .start_run = start_run,
-        .continue_run = continue_run,
-        .open_journal = open_journal,
-        .read_run = read_run,
-        .list_journals = list_journals,
+        .start_run = services_start_run,
+        .continue_run = services_continue_run,
+        .open_journal = services_open_journal,
+        .read_run = services_read_run,
+        .list_journals = services_list_journals,
         .probe = foreground_probe,
     };
 }

@@ -4,17 +4,20 @@
 
 #include "base/str.h"
 
-static bool read_yes(void)
+/* `wanted` NULL: a yes in any form. */
+static bool read_consent(const char *wanted)
 {
-    char answer[16] = "";
+    char answer[256] = "";
     if (fgets(answer, sizeof(answer), stdin) == NULL) {
         return false;
     }
     const struct str word = str_trim(str_of(answer));
-    return str_is(word, "y") || str_is(word, "Y") || str_is(word, "yes");
+    return wanted != NULL ? str_is(word, wanted)
+                          : str_is(word, "y") || str_is(word, "Y") || str_is(word, "yes");
 }
 
-bool session_confirm(struct session *session, const char *question, int *ret_exit)
+bool session_confirm_word(
+    struct session *session, const char *question, const char *word, int *ret_exit)
 {
     if (arguments_has(&session->arguments, "yes")) {
         return true;
@@ -26,11 +29,16 @@ bool session_confirm(struct session *session, const char *question, int *ret_exi
         return false;
     }
     (void)fflush(stdout);
-    (void)fprintf(stderr, "%s? [y/N] ", question);
-    if (read_yes()) {
+    (void)fprintf(stderr, "%s? [%s] ", question, word == NULL ? "y/N" : word);
+    if (read_consent(word)) {
         return true;
     }
     (void)fprintf(stderr, "Nothing was changed.\n");
     *ret_exit = EXIT_REFUSED;
     return false;
+}
+
+bool session_confirm(struct session *session, const char *question, int *ret_exit)
+{
+    return session_confirm_word(session, question, NULL, ret_exit);
 }

@@ -12,4 +12,8 @@
  * been said and `*ret_exit` set. Blocks: until the answer. */
 bool session_confirm(struct session *session, const char *question, int *ret_exit);
 
+/* The same for what nobody may do by oversight: not y but `word` must be typed. */
+bool session_confirm_word(
+    struct session *session, const char *question, const char *word, int *ret_exit);
+
 #endif

@@ -13,7 +13,7 @@ const struct option_spec command_global_options[] = {
     {"no-color", 0, OPTION_FLAG, NULL, "no colours and no redrawing"},
     {"quiet", 'q', OPTION_FLAG, NULL, "no progress, only the result"},
     {"help", 'h', OPTION_FLAG, NULL, "this text"},
-    {NULL, 0, OPTION_FLAG, NULL, NULL},
+    OPTION_NONE,
 };
 
 /* Marks an error as one of the command line. Owns: takes `err`. */

@@ -33,6 +33,20 @@ struct option_spec {
     const char *summary;
 };
 
+/* What several commands take, and how every table of options ends. */
+#define OPTION_YES                                                                                 \
+    {                                                                                              \
+        "yes", 'y', OPTION_FLAG, NULL, "do not ask"                                                \
+    }
+#define OPTION_DETACH                                                                              \
+    {                                                                                              \
+        "detach", 0, OPTION_FLAG, NULL, "let it go on by itself and leave; exit 18"                \
+    }
+#define OPTION_NONE                                                                                \
+    {                                                                                              \
+        NULL, 0, OPTION_FLAG, NULL, NULL                                                           \
+    }
+
 struct command {
     const char *name;
     const char *words;                 /* "CLUSTER VERSION", for help; NULL: none */

@@ -15,6 +15,9 @@ extern const struct command cli_upgrade;
 /* steer.c: a run under way */
 extern const struct command cli_pause, cli_resume, cli_abort, cli_finalize;
 
+/* back.c */
+extern const struct command cli_rollback;
+
 /* status.c */
 extern const struct command cli_watch, cli_status;
 

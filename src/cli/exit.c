@@ -15,7 +15,10 @@ const struct exit_row exit_rows[] = {
     {EXIT_PAUSED, "paused", "paused; the run can be resumed"},
     {EXIT_NEEDS_YOU, "needs_you", "the run needs an answer"},
     {EXIT_SOAKING, "soaking", "upgraded and soaking; finalize is pending"},
+    {EXIT_ROLLED_BACK, "rolled_back", "rolled back: every node has the version it had before"},
     {EXIT_ABORTED, "aborted", "aborted between versions"},
+    {EXIT_BACK_INCOMPLETE, "rollback_incomplete",
+        "a rollback was stopped halfway; it can be gone on with"},
     {EXIT_NOT_PROVED, "not_proved", "finished but not proved: failed or unverified requests"},
     {EXIT_DETACHED, "detached", "detached; the run goes on"},
 };

@@ -12,4 +12,8 @@
  */
 bool planning_make(struct session *session, struct plan *ret_plan, int *ret_exit);
 
+/* Exit status of a refusal, and what --json prints of it. Owns: caller frees. */
+int planning_exit(const struct plan_refusal *refusal);
+MUST_USE RETURNS_NONNULL struct json *planning_describe(const struct plan_refusal *refusal);
+
 #endif

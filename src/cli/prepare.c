@@ -50,14 +50,23 @@ static int exit_of_answers(const struct gate_answer *answers, size_t count)
     return code;
 }
 
+int planning_exit(const struct plan_refusal *refusal)
+{
+    return exit_of_answers(refusal->answers, refusal->answer_count);
+}
+
+struct json *planning_describe(const struct plan_refusal *refusal)
+{
+    return result_of_answers(refusal->answers, refusal->answer_count);
+}
+
 static int refuse(struct session *session, const struct plan_refusal *refusal, const char *cluster,
     const char *target)
 {
     AUTO_BUF text = {0};
     plan_refusal_text(refusal, cluster, target, &text);
     session_print(session, buf_text(&text));
-    return session_end(session, exit_of_answers(refusal->answers, refusal->answer_count),
-        result_of_answers(refusal->answers, refusal->answer_count));
+    return session_end(session, planning_exit(refusal), planning_describe(refusal));
 }
 
 static int say_nothing_to_do(struct session *session, const struct plan *plan)
@@ -181,7 +190,7 @@ bool planning_make(struct session *session, struct plan *ret_plan, int *ret_exit
 static const struct option_spec plan_options[] = {
     {"output", 'o', OPTION_TEXT, "FILE", "also write the plan here, for `upgrade --plan FILE`"},
     {"exit-code", 0, OPTION_FLAG, NULL, "exit 8 when there is something to do"},
-    {NULL, 0, OPTION_FLAG, NULL, NULL},
+    OPTION_NONE,
 };
 
 const struct command cli_plan = {

@@ -169,7 +169,7 @@ static const struct option_spec report_options[] = {
     {"output", 'o', OPTION_TEXT, "FILE",
         "write the page here; as JSON when the name ends in .json"},
     {"verify", 0, OPTION_TEXT, "FILE", "recompute what a report claims; exit 16 when it differs"},
-    {NULL, 0, OPTION_FLAG, NULL, NULL},
+    OPTION_NONE,
 };
 
 const struct command cli_report = {
@@ -232,7 +232,7 @@ static const struct option_spec probe_options[] = {
     {"rate", 0, OPTION_NUMBER, "N", "operations per second (default: the inventory's)"},
     {"for", 0, OPTION_NUMBER, "S", "seconds (default: until Ctrl-C)"},
     {"read-only", 0, OPTION_FLAG, NULL, "write nothing"},
-    {NULL, 0, OPTION_FLAG, NULL, NULL},
+    OPTION_NONE,
 };
 
 const struct command cli_probe = {

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "cli/claims.h"
 #include "engine/journal.h"
 #include "model/facts.h"
 #include "model/inventory.h"
@@ -25,7 +26,10 @@ struct cli_request {
     const struct inventory *inventory;
     const struct inv_cluster *cluster;
     const struct rules *rules;
-    const char *target; /* "7.0.15", "8.1", "valkey/8.1"; NULL: none (check, show) */
+    const char *action; /* of a plan: "upgrade", "restart", "switchover" */
+    const char *target; /* "7.0.15", "8.1", "valkey/8.1"; NULL: none (check, show, restart) */
+    const char *shard;  /* switchover: only this one; NULL: all */
+    const char *node;   /* switchover: to this one; NULL: the planner chooses */
     cli_progress *progress;
     void *progress_context;
 };
@@ -73,9 +77,23 @@ struct services {
     struct err *(*start_run)(struct services *services, const struct cli_request *request,
         const struct plan *plan, struct arena *arena, const char **ret_run);
 
-    /* Starts a controller for the cluster's unfinished run when none listens (resume, finalize,
-     * abort, pause after a crash); returns when it listens. */
-    struct err *(*continue_run)(struct services *services, const char *cluster);
+    /* Starts a controller for the cluster's unfinished run when none listens; returns when it
+     * does, and then `command` can be asked of it. A run that has ended answers here, as a
+     * controller would (engine/control.h): then `*ret_answer` is set, and a controller is started
+     * only for a command that goes on from there (rollback of an aborted run). */
+    struct err *(*continue_run)(struct services *services, const char *cluster, const char *command,
+        struct json **ret_answer);
+
+    /* What `rollback` of the newest run would do, from its journal and the cluster as it is now;
+     * changes nothing. As make_plan(). Errors: code "run_ended" what cannot be gone back. */
+    struct err *(*plan_back)(struct services *services, const char *cluster, struct arena *arena,
+        struct plan *ret_plan, struct plan_refusal *ret_refusal);
+
+    /* Looks at the claims on the nodes of `request->cluster`, clears or adopts them. Owns: `arena`.
+     * Errors: code "locked" a controller of this state directory lives; "claim_alive" the claim is
+     * being renewed by a controller elsewhere; "claim_unusable" adopt: a claim that is none. */
+    struct err *(*reconcile_claims)(struct services *services, const struct cli_request *request,
+        enum cli_claims_act act, struct arena *arena, struct cli_claims *ret_claims);
 
     /* Opens the journal of a cluster for reading. Owns: the caller closes it.
      * Errors: ERR_INVALID no run of that cluster here. */

@@ -33,7 +33,8 @@ static int run_status(struct session *session)
         return code;
     }
     AUTO_JSON answer = NULL;
-    AUTO_ERR absent = viewer_ask(session, cluster, "status", &answer);
+    const struct viewer_order order = {"status", NULL};
+    AUTO_ERR absent = viewer_ask(session, cluster, &order, &answer);
     if (absent == NULL) {
         return print_status(session, js_get(answer, "snapshot"), true);
     }

@@ -151,9 +151,9 @@ static int run_upgrade(struct session *session)
 
 static const struct option_spec upgrade_options[] = {
     {"plan", 0, OPTION_TEXT, "FILE", "run this reviewed plan, or say what no longer fits"},
-    {"yes", 'y', OPTION_FLAG, NULL, "do not ask"},
-    {"detach", 0, OPTION_FLAG, NULL, "start the run and leave; exit 18"},
-    {NULL, 0, OPTION_FLAG, NULL, NULL},
+    OPTION_YES,
+    OPTION_DETACH,
+    OPTION_NONE,
 };
 
 const struct command cli_upgrade = {

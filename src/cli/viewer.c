@@ -51,10 +51,14 @@ static struct call call_for(int64_t limit_ms)
     return (struct call){.clock = clock, .deadline_ms = clock_now_ms(clock) + limit_ms};
 }
 
-static struct err *ask(struct control *control, const char *command, struct json **ret_answer)
+static struct err *ask(
+    struct control *control, const struct viewer_order *order, struct json **ret_answer)
 {
     AUTO_JSON request = js_object();
-    js_put_text(request, "command", command);
+    js_put_text(request, "command", order->command);
+    if (order->with != NULL) {
+        js_put_text(request, "answer", order->with);
+    }
     const struct call call = call_for(ANSWER_MS);
     return control_request(&call, control, request, ret_answer);
 }
@@ -66,13 +70,13 @@ static struct err *connect_to(
     return control_connect(&call, session_directory(session, cluster), ret_control);
 }
 
-struct err *viewer_ask(
-    struct session *session, const char *cluster, const char *command, struct json **ret_answer)
+struct err *viewer_ask(struct session *session, const char *cluster,
+    const struct viewer_order *order, struct json **ret_answer)
 {
     struct control *control = NULL;
     struct err *err = connect_to(session, cluster, &control);
     if (err == NULL) {
-        err = ask(control, command, ret_answer);
+        err = ask(control, order, ret_answer);
     }
     control_close(control);
     return err;
@@ -210,9 +214,14 @@ static bool is_stale(const struct viewer *viewer)
 /* After these the controller writes the report and ends; until then its viewers wait. */
 static bool has_ended(const struct viewer *viewer)
 {
+    static const char *const finals[] = {
+        "COMPLETE", "ABORTED", "REFUSED", "ROLLED_BACK", "ABANDONED"};
     const char *state = js_get_text(viewer->snapshot, "state");
-    return text_equal(state, "COMPLETE") || text_equal(state, "ABORTED") ||
-           text_equal(state, "REFUSED");
+    bool is_final = false;
+    for (size_t i = 0; i < ARRAY_COUNT(finals); i++) {
+        is_final = is_final || text_equal(state, finals[i]);
+    }
+    return is_final;
 }
 
 static void take_snapshot(struct viewer *viewer, struct json *snapshot)
@@ -274,14 +283,14 @@ static const char *describe_refusal(
 static void on_interrupt(struct viewer *viewer)
 {
     const bool is_first = viewer->interrupt_count++ == 0;
-    const char *command = is_first ? "pause" : "abort";
+    const struct viewer_order order = {is_first ? "pause" : "abort", NULL};
     AUTO_JSON answer = NULL;
-    AUTO_ERR err = viewer_ask(viewer->session, viewer->cluster, command, &answer);
+    AUTO_ERR err = viewer_ask(viewer->session, viewer->cluster, &order, &answer);
     if (err != NULL) {
         return; /* the controller is gone: its connection tells, too */
     }
     if (!js_get_bool(answer, "ok", false)) {
-        show_notice(viewer, describe_refusal(viewer, command, answer));
+        show_notice(viewer, describe_refusal(viewer, order.command, answer));
     } else if (is_first) {
         show_notice(viewer,
             arena_format(&viewer->session->arena,
@@ -368,7 +377,8 @@ static void watch_once(struct viewer *viewer)
 static struct err *begin(struct viewer *viewer)
 {
     AUTO_JSON answer = NULL;
-    struct err *err = ask(viewer->control, "watch", &answer);
+    const struct viewer_order order = {"watch", NULL};
+    struct err *err = ask(viewer->control, &order, &answer);
     if (err == NULL) {
         take_snapshot(viewer, js_ref(js_get(answer, "snapshot")));
     }

@@ -122,7 +122,7 @@ static struct err *send_line(struct control *control, const struct json *request
 
 struct err *control_err_of(const struct json *error)
 {
-    static const char *const codes[] = {"locked", "run_unfinished", "journal_newer",
+    static const char *const codes[] = {"locked", "run_unfinished", "run_ended", "journal_newer",
         "journal_locked", "journal_full", "journal_damaged", "journal_io",
         "plan_from_another_release", "secret_missing"};
     struct err *err = NULL;

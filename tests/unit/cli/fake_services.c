@@ -54,6 +54,10 @@ static struct err *read_facts(
     return NULL;
 }
 
+static void be_quiet(void *UNUSED(context), const char *UNUSED(text))
+{
+}
+
 static struct err *make_plan(struct services *services, const struct cli_request *request,
     struct arena *arena, struct plan *ret_plan, struct plan_refusal *ret_refusal)
 {
@@ -112,12 +116,25 @@ static struct err *start_run(struct services *services, const struct cli_request
     return take_error(fake);
 }
 
-static struct err *continue_run(struct services *services, const char *cluster)
+static struct err *continue_run(
+    struct services *services, const char *cluster, const char *command, struct json **ret_answer)
 {
     (void)cluster;
     struct fake *fake = fake_of(services);
     fake->continue_count++;
-    return take_error(fake);
+    fake->command = command;
+    struct err *err = take_error(fake);
+    return err != NULL || fake->ended == NULL
+               ? err
+               : js_parse(fake->ended, strlen(fake->ended), "the answer", ret_answer);
+}
+
+static struct err *plan_back(struct services *services, const char *cluster, struct arena *arena,
+    struct plan *ret_plan, struct plan_refusal *ret_refusal)
+{
+    (void)cluster;
+    const struct cli_request request = {.progress = be_quiet};
+    return make_plan(services, &request, arena, ret_plan, ret_refusal);
 }
 
 /* --- a journal with one run --- */
@@ -189,7 +206,10 @@ static struct err *read_run(
         *ret_snapshot = js_object();
         js_put_text(*ret_snapshot, "run", "orders-cache-1");
         js_put_text(*ret_snapshot, "cluster", cluster);
-        js_put_text(*ret_snapshot, "state", "RUNNING");
+        const struct fake *fake = fake_of(services);
+        js_put_text(*ret_snapshot, "state", fake->state == NULL ? "RUNNING" : fake->state);
+        js_put_text(
+            *ret_snapshot, "direction", fake->direction == NULL ? "forward" : fake->direction);
         js_put_text(*ret_snapshot, "way_back", "open");
         struct json *lines = js_array();
         js_push(lines, js_text("redis-cli -p 7001 CLUSTER FAILOVER"));
@@ -226,6 +246,7 @@ void fake_open(struct fake *fake)
             .compare_plan = compare_plan,
             .start_run = start_run,
             .continue_run = continue_run,
+            .plan_back = plan_back,
             .open_journal = open_journal,
             .read_run = read_run,
             .list_journals = list_journals,

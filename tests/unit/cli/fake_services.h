@@ -18,8 +18,12 @@ struct fake {
     bool is_there_already;
     const char **differences;
     size_t difference_count;
-    const char *final; /* of the probe, JSON */
+    const char *final;     /* of the probe, JSON */
+    const char *ended;     /* what a run that has ended answers, JSON; NULL: it has not */
+    const char *state;     /* of the newest run; NULL: RUNNING */
+    const char *direction; /* NULL: forward */
     size_t start_count, continue_count;
+    const char *command;               /* of the last continue_run */
     char plan_digest[SHA256_HEX_SIZE]; /* of the plan that was started */
 };
 

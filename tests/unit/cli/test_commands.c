@@ -433,6 +433,48 @@ static void commands_start_a_controller_when_none_listens(void **UNUSED(state))
     }
 }
 
+static void a_run_that_has_ended_answers_by_itself(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    fake.ended = "{\"ok\":true,\"text\":\"the run is complete already\",\"snapshot\":{}}";
+    AUTO_OUTCOME done = fake_call(&fake, "finalize orders-cache --yes");
+    assert_int_equal(done.exit, EXIT_DONE);
+    ASSERT_HAS(done.err, "the run is complete already");
+    fake.ended = "{\"ok\":false,\"error\":{\"code\":\"run_ended\",\"what\":\"it was refused\"}}";
+    AUTO_OUTCOME refused = fake_call(&fake, "resume orders-cache --json");
+    assert_int_equal(refused.exit, EXIT_REFUSED);
+    ASSERT_HAS(refused.out, "\"code\":\"run_ended\"");
+    ASSERT_HAS(refused.out, "it was refused");
+}
+
+/* --- orders with something to go with them --- */
+
+static void resume_takes_one_of_accept_and_forward(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    AUTO_OUTCOME outcome = fake_call(&fake, "resume orders-cache --accept 3f9a --forward");
+    assert_int_equal(outcome.exit, EXIT_USAGE);
+    assert_int_equal(fake.continue_count, 0);
+    ASSERT_HAS(outcome.err, "give one of them");
+}
+
+static void abandoning_wants_the_name_of_the_run(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    AUTO_OUTCOME outcome = fake_call(&fake, "abort orders-cache --abandon");
+    assert_int_equal(outcome.exit, EXIT_USAGE);
+    assert_int_equal(fake.continue_count, 0);
+    ASSERT_HAS(outcome.err, "Abandon orders-cache-1");
+    fake.ended = "{\"ok\":true,\"text\":\"abandon\",\"snapshot\":{}}";
+    AUTO_OUTCOME sure = fake_call(&fake, "abort orders-cache --abandon --yes --detach");
+    assert_int_equal(sure.exit, EXIT_DETACHED);
+    assert_int_equal(fake.continue_count, 1);
+    assert_string_equal(fake.command, "abandon");
+}
+
 static void finalize_is_never_done_unasked(void **UNUSED(state))
 {
     AUTO_FAKE fake;
@@ -482,6 +524,9 @@ int main(void)
         cmocka_unit_test(version_and_help_need_nothing),
         cmocka_unit_test(status_reads_the_journal_when_nobody_listens),
         cmocka_unit_test(commands_start_a_controller_when_none_listens),
+        cmocka_unit_test(a_run_that_has_ended_answers_by_itself),
+        cmocka_unit_test(resume_takes_one_of_accept_and_forward),
+        cmocka_unit_test(abandoning_wants_the_name_of_the_run),
         cmocka_unit_test(finalize_is_never_done_unasked),
         cmocka_unit_test(watch_needs_a_controller),
     };
