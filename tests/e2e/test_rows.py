@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import sandbox
-from cluster import is_alive
+from cluster import Node, is_alive
 from resp import ServerError
-from scene import PROBED, Scene, check_proof, wait_for_exit
+from scene import PROBED, Scene, check_proof, wait_for_exit, write_keys
 
 TINY = "ROWS_TINY_DISK"  # the environment's name of a small file system of our own
 TINY_SIZE = "32m"  # a WAL alone grows to 4 MiB before it is written back
@@ -167,6 +167,32 @@ def row_40_a_full_disk_ends_the_controller_and_room_lets_it_go_on(directory):
         ballast.unlink()
         scene.run("resume", "demo", expected=12)
         finish(scene)
+        assert set(scene.cluster.versions().values()) == {"redis 7.0.15"}
+
+
+def a_full_disk_of_a_node_stops_the_run_and_room_lets_it_go_on(directory):
+    if TINY not in os.environ:
+        raise sandbox.Skip("only root can make a small file system to fill")
+    with Scene(directory, policy={**PROBED, "gate_timeout_s": 5, "step_timeout_s": 15}) as scene:
+        node = node_named(scene, "node-4")
+        tiny = Path(os.environ[TINY]) / node.name
+        scene.cluster.nodes[3] = node = Node(node.name, tiny, node.port)
+        scene.start()
+        write_keys(scene.cluster, "some", count=3000)
+        ballast = tiny.parent / "node-ballast"
+        upgrade = scene.begin("upgrade", "demo", "7.0", "--yes")
+        scene.cluster.wait_for(lambda: "intended" in scene.step_states().values(), "an act")
+        with open(ballast, "wb", buffering=0) as file:
+            fill(file)
+        code, said = wait_for_exit(upgrade, timeout_s=120)
+        assert code == 11 and "node-4" in said, (code, said)
+        assert set(scene.cluster.roles()[name] for name in ("node-1", "node-2", "node-3")) == \
+            {"master"}
+        ballast.unlink()
+        scene.cluster.wait_until_agreed(timeout_s=60)
+        scene.run("resume", "demo", expected=12)
+        finish(scene)
+        check_proof(scene.report())
         assert set(scene.cluster.versions().values()) == {"redis 7.0.15"}
 
 
@@ -396,6 +422,7 @@ if __name__ == "__main__":
              row_08_what_was_done_by_hand_before_the_run_is_found,
              row_26_a_failover_after_planning_makes_the_plan_stale,
              row_40_a_full_disk_ends_the_controller_and_room_lets_it_go_on,
+             a_full_disk_of_a_node_stops_the_run_and_room_lets_it_go_on,
              row_45_an_old_node_that_lost_its_link_closes_the_way_back,
              row_50_a_node_down_for_other_reasons_is_waited_for,
              row_55_a_killed_probe_leaves_a_gap_that_is_never_success,
