@@ -20,6 +20,10 @@ struct host;
 #define HOST_CLAIM_FILE "upshift-claim.json"
 #define HOST_CLAIM_LOCK "upshift-claim.lock"
 
+/* What a run moves out of a server's way, in the node's own directory: HOST_ASIDE_PREFIX and the
+ * run's name. Only folders of such a name are ever removed. */
+#define HOST_ASIDE_PREFIX "upshift-aside-"
+
 enum { HOST_CLAIM_SIZE_MAX = 256 * 1024 }; /* with the open temporary changes of some 1,000 nodes */
 
 /* What was read, and what shall be there instead. */
@@ -61,6 +65,29 @@ struct host_ops {
      * host says no (disk full, no right); code "claim_busy", somebody held the lock to the end. */
     struct err *(*claim_swap)(const struct call *call, struct host *host,
         const struct inv_node *node, const struct host_claim_swap *swap, bool *ret_is_done);
+
+    /* The next four change files, all inside of the node's own directory; a path that leads out of
+     * it, by `..` or by a link, is ERR_REFUSED, code "path_outside". What is new belongs to the
+     * owner of the directory. Errors: ERR_REFUSED, code "file_unwritable", the host says no. */
+
+    /* Makes a folder and those above it; an existing one is fine. */
+    struct err *(*make_folder)(
+        const struct call *call, struct host *host, const struct inv_node *node, const char *path);
+
+    /* Renames a file or folder. Errors: ERR_REFUSED, code "file_in_the_way", when something is at
+     * `to`: nothing is ever replaced. */
+    struct err *(*move)(const struct call *call, struct host *host, const struct inv_node *node,
+        const char *from, const char *to);
+
+    /* Makes a file, or replaces it as a whole, durably; owner and mode of the old one stay. */
+    struct err *(*write_file)(const struct call *call, struct host *host,
+        const struct inv_node *node, const char *path, const struct buf *content);
+
+    /* Removes a folder of the directory whose name begins with HOST_ASIDE_PREFIX, with the plain
+     * files and folders in it; none there is fine. Errors: ERR_REFUSED, code "not_ours": another
+     * name, or something else in it (a link, say); then nothing was removed. */
+    struct err *(*remove_aside)(
+        const struct call *call, struct host *host, const struct inv_node *node, const char *name);
 
     void (*close)(struct host *host);
 };
@@ -104,6 +131,30 @@ MUST_USE static inline struct err *host_claim_swap(const struct call *call, stru
     const struct inv_node *node, const struct host_claim_swap *swap, bool *ret_is_done)
 {
     return host->ops->claim_swap(call, host, node, swap, ret_is_done);
+}
+
+MUST_USE static inline struct err *host_make_folder(
+    const struct call *call, struct host *host, const struct inv_node *node, const char *path)
+{
+    return host->ops->make_folder(call, host, node, path);
+}
+
+MUST_USE static inline struct err *host_move(const struct call *call, struct host *host,
+    const struct inv_node *node, const char *from, const char *to)
+{
+    return host->ops->move(call, host, node, from, to);
+}
+
+MUST_USE static inline struct err *host_write_file(const struct call *call, struct host *host,
+    const struct inv_node *node, const char *path, const struct buf *content)
+{
+    return host->ops->write_file(call, host, node, path, content);
+}
+
+MUST_USE static inline struct err *host_remove_aside(
+    const struct call *call, struct host *host, const struct inv_node *node, const char *name)
+{
+    return host->ops->remove_aside(call, host, node, name);
 }
 
 static inline void host_close(struct host *host)

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "drivers/local/local_claim.h"
+#include "drivers/local/local_files.h"
 
 enum { READ_STEP = 65536 };
 
@@ -103,6 +104,10 @@ static const struct host_ops local_ops = {
     .replace_link = local_replace_link,
     .claim_read = local_claim_read,
     .claim_swap = local_claim_swap,
+    .make_folder = local_make_folder,
+    .move = local_move,
+    .write_file = local_write_file,
+    .remove_aside = local_remove_aside,
     .close = local_close,
 };
 

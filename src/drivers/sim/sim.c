@@ -110,6 +110,7 @@ static void make_node(struct sim *sim, int index)
     node->pid = ++sim->pid_last;
     node->start_count = 1;
     node->has_appendonly_dir = node->rule->is_multi_part_aof;
+    node->has_old_log = !node->rule->is_multi_part_aof;
     node->rdb_version = node->rule->rdb_version;
     node->shard = index % sim->shard_count;
     node->primary = index < sim->shard_count ? -1 : node->shard;
@@ -186,6 +187,7 @@ void sim_close(struct sim *sim)
     for (int i = 0; i < sim->node_count; i++) {
         free(sim->nodes[i].link);
         free(sim->nodes[i].claim);
+        sim_free_files(&sim->nodes[i]);
     }
     pthread_mutex_destroy(&sim->mutex);
     free(sim->nodes);

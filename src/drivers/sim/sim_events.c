@@ -137,15 +137,15 @@ void sim_advance(struct sim *sim, int64_t duration_ms)
 static bool load_directory(struct sim_node *node)
 {
     const struct series_rule *rule = node->rule;
-    if (!rule->is_multi_part_aof && node->has_appendonly_dir) {
-        node->keys = 0; /* measured: looks for the old file, finds none, says nothing */
-        return true;
-    }
-    if (node->rdb_version > rule->rdb_version) {
+    const bool has_log = node->has_old_log || (rule->is_multi_part_aof && node->has_appendonly_dir);
+    if (!has_log) {
+        node->keys = 0; /* measured: looks for its log, finds none, starts empty, says nothing */
+    } else if (node->rdb_version > rule->rdb_version) {
         return false; /* measured: "Can't handle RDB format version" */
     }
     node->rdb_version = rule->rdb_version;
-    node->has_appendonly_dir = rule->is_multi_part_aof;
+    node->has_appendonly_dir |= rule->is_multi_part_aof;
+    node->has_old_log = !rule->is_multi_part_aof; /* a newer one takes it into its folder */
     return true;
 }
 

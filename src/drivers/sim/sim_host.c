@@ -24,6 +24,11 @@ static bool write_file(const struct sim_node *node, const char *path, struct buf
         sim_write_config(node, ret_content);
         return true;
     }
+    const struct sim_file *file = sim_find_file(node, sim_path_below(node, path));
+    if (file != NULL && file->text != NULL) {
+        buf_append_text(ret_content, file->text);
+        return true;
+    }
     if (text_equal(path, node->inv->pid_file) && node->phase != SIM_DOWN) {
         buf_printf(ret_content, "%lld\n", (long long)node->pid);
         return true;
@@ -49,15 +54,10 @@ static struct err *host_read(const struct call *call, struct host *host,
 
 static bool has_path(const struct sim_node *node, const char *path)
 {
-    const char *directory = node->inv->directory;
-    const size_t size = strlen(directory);
     AUTO_BUF ignored = {0};
-    if (write_file(node, path, &ignored) || text_equal(path, directory) ||
-        text_equal(path, node->inv->server_link)) {
-        return true;
-    }
-    return node->has_appendonly_dir && strncmp(path, directory, size) == 0 &&
-           text_equal(path + size, "/appendonlydir");
+    return write_file(node, path, &ignored) || text_equal(path, node->inv->directory) ||
+           text_equal(path, node->inv->server_link) ||
+           sim_has_file(node, sim_path_below(node, path));
 }
 
 static struct err *host_look(const struct call *call, struct host *host,
@@ -158,6 +158,10 @@ const struct host_ops sim_host_ops = {
     .exists = host_look,
     .read_link = host_follow,
     .replace_link = host_point,
+    .make_folder = sim_make_folder,
+    .move = sim_move,
+    .write_file = sim_write_file,
+    .remove_aside = sim_remove_aside,
     .claim_read = host_look_at_claim,
     .claim_swap = host_swap_claim,
     .close = host_leave_open,

@@ -7,6 +7,7 @@
  *   sim_view.c     what nodes believe of each other
  *   sim_write.c    the writing client and the stream to the replicas
  *   sim_fault.c    entering and leaving a call: lock, deadline, faults
+ *   sim_files.c    what is in a node's directory, and changing it
  *   sim_host.c, sim_service.c, sim_settings.c, sim_facts.c   the capabilities
  *
  * All functions here expect the mutex to be held. A node's own belief about itself (role, primary,
@@ -86,6 +87,15 @@ struct sim_setting {
     char file[SIM_SETTING_SIZE];
 };
 
+/* What else is in a node's directory: nodes.conf, and what was moved aside. */
+struct sim_file {
+    char *path; /* below the directory; owned */
+    char *text; /* of a file that was written; NULL of a folder, or of data; owned */
+    bool is_log_folder;
+    bool is_old_log;
+    int64_t rdb_version; /* of a dump */
+};
+
 struct sim_node {
     const struct inv_node *inv;
     char id[SIM_ID_SIZE];
@@ -99,7 +109,10 @@ struct sim_node {
     int64_t start_count;
 
     bool has_appendonly_dir; /* files of a multi-part log are in its directory */
-    int64_t rdb_version;     /* newest RDB header in its directory */
+    bool has_old_log;        /* the one file of an older log is */
+    int64_t rdb_version;     /* newest RDB header in its directory; 0: no dump */
+    struct sim_file *files;  /* owned */
+    size_t file_count;
 
     enum fact_role role;
     int shard;
@@ -204,6 +217,23 @@ void sim_settings_reload(struct sim_node *node); /* a restart: the file's values
 
 /* sim_host.c */
 void sim_write_config(const struct sim_node *node, struct buf *ret_content);
+
+/* sim_files.c */
+/* The part of a path below the node's directory; NULL: it is not in there. */
+const char *sim_path_below(const struct sim_node *node, const char *path);
+void sim_free_files(struct sim_node *node);
+/* `path` is below the node's directory, or NULL. NULL: there is none. */
+const struct sim_file *sim_find_file(const struct sim_node *node, const char *path);
+bool sim_has_file(const struct sim_node *node, const char *path);
+/* The changing slots of struct host_ops. */
+struct err *sim_make_folder(
+    const struct call *call, struct host *host, const struct inv_node *node, const char *path);
+struct err *sim_move(const struct call *call, struct host *host, const struct inv_node *node,
+    const char *from, const char *to);
+struct err *sim_write_file(const struct call *call, struct host *host, const struct inv_node *node,
+    const char *path, const struct buf *content);
+struct err *sim_remove_aside(
+    const struct call *call, struct host *host, const struct inv_node *node, const char *name);
 
 /* sim_events.c */
 void sim_advance(struct sim *sim, int64_t duration_ms);

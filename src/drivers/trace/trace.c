@@ -96,6 +96,38 @@ static struct err *host_trace_claim_swap(const struct call *call, struct host *h
     return trace_end(&begun, host_claim_swap(call, trace->inner, node, swap, ret_is_done));
 }
 
+static struct err *host_trace_make_folder(
+    const struct call *call, struct host *host, const struct inv_node *node, const char *path)
+{
+    const struct trace_host *trace = (struct trace_host *)host;
+    const struct trace_call begun = trace_begin(trace->log, call, "host.make_folder", node->name);
+    return trace_end(&begun, host_make_folder(call, trace->inner, node, path));
+}
+
+static struct err *host_trace_move(const struct call *call, struct host *host,
+    const struct inv_node *node, const char *from, const char *to)
+{
+    const struct trace_host *trace = (struct trace_host *)host;
+    const struct trace_call begun = trace_begin(trace->log, call, "host.move", node->name);
+    return trace_end(&begun, host_move(call, trace->inner, node, from, to));
+}
+
+static struct err *host_trace_write_file(const struct call *call, struct host *host,
+    const struct inv_node *node, const char *path, const struct buf *content)
+{
+    const struct trace_host *trace = (struct trace_host *)host;
+    const struct trace_call begun = trace_begin(trace->log, call, "host.write_file", node->name);
+    return trace_end(&begun, host_write_file(call, trace->inner, node, path, content));
+}
+
+static struct err *host_trace_remove_aside(
+    const struct call *call, struct host *host, const struct inv_node *node, const char *name)
+{
+    const struct trace_host *trace = (struct trace_host *)host;
+    const struct trace_call begun = trace_begin(trace->log, call, "host.remove_aside", node->name);
+    return trace_end(&begun, host_remove_aside(call, trace->inner, node, name));
+}
+
 static void host_trace_close(struct host *host)
 {
     host_close(((struct trace_host *)host)->inner);
@@ -110,6 +142,10 @@ static const struct host_ops trace_host_ops = {
     .replace_link = host_trace_replace_link,
     .claim_read = host_trace_claim_read,
     .claim_swap = host_trace_claim_swap,
+    .make_folder = host_trace_make_folder,
+    .move = host_trace_move,
+    .write_file = host_trace_write_file,
+    .remove_aside = host_trace_remove_aside,
     .close = host_trace_close,
 };
 

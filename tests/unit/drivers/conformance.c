@@ -286,6 +286,74 @@ static void a_claim_changes_only_from_what_was_read(void **state)
     assert_string_equal(buf_text(&text), "second");
 }
 
+static void expect_said_no(struct err *err, const char *code)
+{
+    AUTO_ERR seen = err;
+    assert_non_null(seen);
+    assert_int_equal(seen->kind, ERR_REFUSED);
+    assert_string_equal(seen->code, code);
+}
+
+static bool is_there(const struct conformance_fixture *fixture, const char *name)
+{
+    const struct call call = make_call(fixture);
+    const struct inv_node *node = find_node(fixture, fixture->replica);
+    AUTO_FREE char *path = mem_format("%s/%s", node->directory, name);
+    bool exists = false;
+    expect_ok(host_exists(&call, fixture->world->host, node, path, &exists));
+    return exists;
+}
+
+static struct err *move_file(
+    const struct conformance_fixture *fixture, const char *from, const char *to)
+{
+    const struct call call = make_call(fixture);
+    const struct inv_node *node = find_node(fixture, fixture->replica);
+    AUTO_FREE char *from_path = mem_format("%s/%s", node->directory, from);
+    AUTO_FREE char *to_path = mem_format("%s/%s", node->directory, to);
+    return host_move(&call, fixture->world->host, node, from_path, to_path);
+}
+
+static void write_note(const struct conformance_fixture *fixture, const char *text)
+{
+    const struct call call = make_call(fixture);
+    const struct inv_node *node = find_node(fixture, fixture->replica);
+    AUTO_FREE char *path = mem_format("%s/note", node->directory);
+    AUTO_BUF content = {0};
+    buf_append_text(&content, text);
+    expect_ok(host_write_file(&call, fixture->world->host, node, path, &content));
+}
+
+static void a_file_is_moved_aside_and_only_that_folder_is_removed(void **state)
+{
+    const struct conformance_fixture *fixture = *state;
+    const struct call call = make_call(fixture);
+    struct host *host = fixture->world->host;
+    const struct inv_node *node = find_node(fixture, fixture->replica);
+    AUTO_FREE char *folder = mem_format("%s/upshift-aside-test/1", node->directory);
+    expect_ok(host_make_folder(&call, host, node, folder));
+    expect_ok(host_make_folder(&call, host, node, folder));
+    write_note(fixture, "first");
+    expect_ok(move_file(fixture, "note", "upshift-aside-test/1/note"));
+    assert_false(is_there(fixture, "note"));
+    assert_true(is_there(fixture, "upshift-aside-test/1/note"));
+    write_note(fixture, "second");
+    write_note(fixture, "third");
+    expect_said_no(move_file(fixture, "note", "upshift-aside-test/1/note"), "file_in_the_way");
+    expect_said_no(host_remove_aside(&call, host, node, "note"), "not_ours");
+    expect_said_no(host_remove_aside(&call, host, node, "upshift-aside-test/1"), "not_ours");
+    expect_said_no(move_file(fixture, "nothing", "note-2"), "file_unwritable");
+    expect_ok(host_remove_aside(&call, host, node, "upshift-aside-test"));
+    expect_ok(host_remove_aside(&call, host, node, "upshift-aside-test"));
+    assert_false(is_there(fixture, "upshift-aside-test/1/note"));
+    assert_true(is_there(fixture, "note"));
+    AUTO_FREE char *outside = mem_format("%s/../note", node->directory);
+    AUTO_BUF content = {0};
+    expect_said_no(
+        host_write_file(&call, host, node, "/tmp/upshift-note", &content), "path_outside");
+    expect_said_no(host_write_file(&call, host, node, outside, &content), "path_outside");
+}
+
 static void expect_setting(
     const struct conformance_fixture *fixture, const char *name, const char *expected)
 {
@@ -520,6 +588,7 @@ int conformance_run(struct conformance_fixture *fixture)
         CASE(stopping_a_foreign_identity_leaves_the_process_alone),
         CASE(a_link_is_switched_and_switched_again),
         CASE(a_claim_changes_only_from_what_was_read),
+        CASE(a_file_is_moved_aside_and_only_that_folder_is_removed),
         CASE(a_file_is_read_up_to_a_limit_and_a_missing_one_is_no_error),
         CASE(a_setting_is_set_read_and_put_back),
         CASE(an_unknown_setting_reads_as_none_and_cannot_be_set),

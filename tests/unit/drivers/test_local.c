@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -314,6 +315,91 @@ static void of_many_who_change_it_at_once_none_is_overwritten(void **state)
     assert_string_equal(buf_text(&text), "100");
 }
 
+static void expect_refusal(struct err *err, const char *code)
+{
+    AUTO_ERR seen = err;
+    assert_non_null(seen);
+    assert_int_equal(seen->kind, ERR_REFUSED);
+    assert_string_equal(seen->code, code);
+}
+
+/* A link that leads to what must stay as it is. */
+static char *plant_link(struct fixture *fixture, const char *name)
+{
+    AUTO_FREE char *precious = mem_format("%s-precious", fixture->folder);
+    AUTO_ERR err = fs_make_dirs(precious, 0700);
+    assert_null(err);
+    AUTO_FREE char *file = mem_format("%s/file", precious);
+    write_text(file, "kept");
+    AUTO_FREE char *link_path = mem_format("%s/%s", fixture->folder, name);
+    assert_int_equal(symlink(precious, link_path), 0);
+    return mem_strdup(precious);
+}
+
+static void changes_follow_no_link_out_of_the_directory(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_FREE char *precious = plant_link(fixture, "aside");
+    AUTO_FREE char *below = mem_format("%s/aside/file", fixture->folder);
+    AUTO_FREE char *folder = mem_format("%s/aside/new", fixture->folder);
+    AUTO_FREE char *own = mem_format("%s/own", fixture->folder);
+    write_text(own, "mine");
+    AUTO_BUF content = {0};
+    struct host *host = fixture->host;
+    expect_refusal(host_make_folder(&fixture->call, host, &fixture->node, folder), "path_outside");
+    expect_refusal(
+        host_write_file(&fixture->call, host, &fixture->node, below, &content), "path_outside");
+    expect_refusal(host_move(&fixture->call, host, &fixture->node, below, own), "path_outside");
+    expect_refusal(host_move(&fixture->call, host, &fixture->node, own, folder), "path_outside");
+    AUTO_ERR err = fs_remove_tree(precious);
+    assert_null(err);
+}
+
+static void an_aside_folder_with_a_link_in_it_is_left_whole(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_FREE char *folder = mem_format("%s/upshift-aside-r1/1", fixture->folder);
+    AUTO_ERR err = fs_make_dirs(folder, 0700);
+    assert_null(err);
+    AUTO_FREE char *file = mem_format("%s/dump.rdb", folder);
+    write_text(file, "data");
+    AUTO_FREE char *precious = plant_link(fixture, "upshift-aside-r1/1/link");
+    expect_refusal(
+        host_remove_aside(&fixture->call, fixture->host, &fixture->node, "upshift-aside-r1"),
+        "not_ours");
+    AUTO_FREE char *kept = mem_format("%s/file", precious);
+    assert_true(fs_exists(file) && fs_exists(kept));
+    err_free(fs_remove_tree(precious));
+}
+
+static void an_aside_that_is_a_link_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_FREE char *precious = plant_link(fixture, "upshift-aside-r1");
+    expect_refusal(
+        host_remove_aside(&fixture->call, fixture->host, &fixture->node, "upshift-aside-r1"),
+        "not_ours");
+    AUTO_FREE char *kept = mem_format("%s/file", precious);
+    assert_true(fs_exists(kept));
+    err_free(fs_remove_tree(precious));
+}
+
+static void a_replaced_file_keeps_its_mode(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_FREE char *path = mem_format("%s/nodes.conf", fixture->folder);
+    write_text(path, "old");
+    assert_int_equal(chmod(path, 0604), 0);
+    AUTO_BUF content = {0};
+    buf_append_text(&content, "new");
+    AUTO_ERR err = host_write_file(&fixture->call, fixture->host, &fixture->node, path, &content);
+    assert_null(err);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0604);
+    assert_int_equal(status.st_size, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +428,12 @@ int main(void)
             a_lock_that_is_held_is_waited_for_until_the_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             of_many_who_change_it_at_once_none_is_overwritten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            changes_follow_no_link_out_of_the_directory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            an_aside_folder_with_a_link_in_it_is_left_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_aside_that_is_a_link_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_replaced_file_keeps_its_mode, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
