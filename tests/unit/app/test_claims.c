@@ -1,0 +1,602 @@
+/*
+ * test_claims.c - who may act on a cluster: claims over simulated hosts.
+ *
+ * Two controllers in one process differ by their state directory, as they would on one host.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "../drivers/fixture.h"
+#include "app/claim_file.h"
+#include "app/claims.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "drivers/fence.h"
+#include "drivers/host.h"
+#include "store/sqlite/store.h"
+
+enum { NODES = 6 };
+
+/* A host and a server that do more than the simulated ones: one lets somebody in between, the other
+ * remembers what was cut. */
+struct rival_host {
+    struct host base;
+    struct host *inner;
+    const char *node; /* whose next swap comes too late; NULL: none */
+    const char *text; /* because this stands there then */
+};
+
+struct counting_fence {
+    struct fence base;
+    char run[32];
+    int64_t epoch;
+    int cut_count;
+    bool is_refusing;
+};
+
+struct stage {
+    struct fixture fixture;
+    struct world world;
+    struct rival_host host;
+    struct counting_fence fence;
+    struct claims ours, theirs;
+    struct arena arena;
+    struct claim_answer answer;
+};
+
+static struct err *rival_read(const struct call *call, struct host *host,
+    const struct inv_node *node, bool *ret_exists, struct buf *ret_text)
+{
+    return host_claim_read(call, ((struct rival_host *)host)->inner, node, ret_exists, ret_text);
+}
+
+static struct err *rival_swap(const struct call *call, struct host *host,
+    const struct inv_node *node, const struct host_claim_swap *swap, bool *ret_is_done)
+{
+    struct rival_host *rival = (struct rival_host *)host;
+    if (text_equal(rival->node, node->name)) {
+        const struct host_claim_swap first = {swap->expected, rival->text};
+        rival->node = NULL;
+        struct err *err = host_claim_swap(call, rival->inner, node, &first, ret_is_done);
+        assert_null(err);
+    }
+    return host_claim_swap(call, rival->inner, node, swap, ret_is_done);
+}
+
+static const struct host_ops rival_ops = {
+    .name = "rival", .claim_read = rival_read, .claim_swap = rival_swap};
+
+static struct err *count_cut(const struct call *UNUSED(call), struct fence *fence,
+    const struct inv_node *node, const struct fence_mark *mark, int64_t *ret_cut_count)
+{
+    struct counting_fence *counting = (struct counting_fence *)fence;
+    if (counting->is_refusing) {
+        return err_code(err_new(ERR_REFUSED, node->name, "no permission"), "no_permission");
+    }
+    (void)snprintf(counting->run, sizeof(counting->run), "%s", mark->run);
+    counting->epoch = mark->epoch;
+    counting->cut_count++;
+    *ret_cut_count = 1;
+    return NULL;
+}
+
+static const struct fence_ops counting_ops = {.name = "counting", .cut = count_cut};
+
+static void open_stage(struct stage *stage)
+{
+    *stage = (struct stage){0};
+    fixture_open(&stage->fixture, &(struct fixture_options){.seed = 1});
+    stage->world = *stage->fixture.world;
+    stage->host = (struct rival_host){{&rival_ops}, stage->world.host, NULL, NULL};
+    stage->fence.base.ops = &counting_ops;
+    stage->world.host = &stage->host.base;
+    stage->world.fence = &stage->fence.base;
+    stage->ours = (struct claims){&stage->world, "/state/ours/sim", "0a11", "sim-1"};
+    stage->theirs = (struct claims){&stage->world, "/state/theirs/sim", "0b22", "sim-1"};
+}
+
+static void close_stage(struct stage *stage)
+{
+    fixture_close(&stage->fixture);
+    arena_release(&stage->arena);
+}
+#define AUTO_STAGE CLEANUP(close_stage) struct stage
+
+static struct err *try_act(
+    struct stage *stage, struct claims *claims, const struct claim_request *request)
+{
+    stage->answer = (struct claim_answer){0};
+    return claims_ops.act(&stage->fixture.call, claims, request, &stage->arena, &stage->answer);
+}
+
+static void act(struct stage *stage, struct claims *claims, const struct claim_request *request)
+{
+    AUTO_ERR err = try_act(stage, claims, request);
+    assert_null(err);
+    assert_int_equal(stage->answer.node_count, NODES);
+}
+
+static const struct claim_request take_1 = {
+    .act = CLAIM_TAKE, .epoch = 1, .state = "CLAIMING", .seq = 10};
+static const struct claim_request renew_1 = {
+    .act = CLAIM_RENEW, .epoch = 1, .state = "RUNNING", .seq = 20};
+static const struct claim_request park_1 = {
+    .act = CLAIM_RENEW, .epoch = 1, .state = "PAUSED", .is_parked = true, .seq = 30};
+static const struct claim_request release_1 = {
+    .act = CLAIM_RELEASE, .epoch = 1, .state = "COMPLETE", .seq = 40};
+
+static void take(struct stage *stage, struct claims *claims)
+{
+    act(stage, claims, &take_1);
+    assert_false(stage->answer.is_foreign || stage->answer.is_ahead);
+    assert_int_equal(stage->answer.held_count, NODES);
+}
+
+/* The node's file, changed by the caller and put back as if somebody else had written it. */
+static struct claim_survey read_all(struct stage *stage)
+{
+    struct claim_survey survey;
+    claim_survey_read(&stage->fixture.call, &stage->world, &survey);
+    assert_int_equal(survey.count, NODES);
+    return survey;
+}
+
+static void put_text(struct stage *stage, const char *node, const char *text)
+{
+    AUTO_CLAIM_SURVEY survey = read_all(stage);
+    for (size_t i = 0; i < survey.count; i++) {
+        const struct host_claim_swap swap = {survey.nodes[i].text, text};
+        bool is_done = false;
+        if (text_equal(survey.nodes[i].node->name, node)) {
+            AUTO_ERR err = host_claim_swap(
+                &stage->fixture.call, stage->host.inner, survey.nodes[i].node, &swap, &is_done);
+            assert_null(err);
+            assert_true(is_done);
+        }
+    }
+}
+
+static struct claim_file foreign_file(void)
+{
+    return (struct claim_file){
+        .format = CLAIM_FORMAT,
+        .cluster = "sim",
+        .origin = "0b22",
+        .run = "sim-4",
+        .epoch = 7,
+        .owner = {"db-admin", "boot-9", 4711, "alice", "/home/alice/state/sim"},
+        .state = CLAIM_LIVE,
+        .run_status = "RUNNING",
+        .ttl_ms = CLAIM_TTL_MS,
+        .seq = 5,
+        .changed_wall_ms = 1795231803000,
+    };
+}
+
+static void put_file(struct stage *stage, const char *node, const struct claim_file *file)
+{
+    AUTO_FREE char *text = claim_file_write(file);
+    put_text(stage, node, text);
+}
+
+/* All claims as one text. */
+static char *all_texts(struct stage *stage)
+{
+    AUTO_CLAIM_SURVEY survey = read_all(stage);
+    AUTO_BUF texts = {0};
+    for (size_t i = 0; i < survey.count; i++) {
+        buf_printf(&texts, "%s:%s\n", survey.nodes[i].node->name,
+            survey.nodes[i].text == NULL ? "none" : survey.nodes[i].text);
+    }
+    return buf_detach(&texts);
+}
+
+static void expect_foreign(struct stage *stage, const char *words)
+{
+    assert_true(stage->answer.is_foreign);
+    assert_false(stage->answer.is_ahead);
+    assert_int_equal(stage->answer.held_count, 0);
+    assert_non_null(strstr(stage->answer.reason, words));
+    assert_non_null(strstr(stage->answer.remedy, "upshift reconcile sim --clear-claim"));
+}
+
+static const char *look(struct stage *stage, struct claims *claims, const char *node)
+{
+    const char *reason = "untouched";
+    AUTO_ERR err = claims_ops.look(&stage->fixture.call, claims, node, &stage->arena, &reason);
+    assert_null(err);
+    return reason;
+}
+
+static void the_first_is_on_every_node_and_may_act(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    AUTO_JSON scopes = js_array();
+    struct json *scope = js_object();
+    js_put_text(scope, "kind", "repl.setting");
+    js_push(scopes, scope);
+    struct claim_request request = take_1;
+    request.scopes = scopes;
+    act(&stage, &stage.ours, &request);
+    assert_int_equal(stage.answer.held_count, NODES);
+    assert_int_equal(stage.answer.epoch_max, 1);
+    assert_null(stage.answer.reason);
+    AUTO_CLAIM_SURVEY survey = read_all(&stage);
+    for (size_t i = 0; i < NODES; i++) {
+        const struct claim_file *file = &survey.nodes[i].file;
+        assert_true(survey.nodes[i].is_parsed);
+        assert_string_equal(file->cluster, "sim");
+        assert_string_equal(file->origin, "0a11");
+        assert_string_equal(file->run, "sim-1");
+        assert_string_equal(file->owner.journal, "/state/ours/sim");
+        assert_int_equal(file->owner.pid, getpid());
+        assert_int_equal(file->seq, 10);
+        assert_int_equal(file->state, CLAIM_LIVE);
+        assert_int_equal(file->ttl_ms, CLAIM_TTL_MS);
+        assert_true(js_equal(file->scopes, scopes));
+        assert_null(look(&stage, &stage.ours, survey.nodes[i].node->name));
+    }
+    assert_int_equal(stage.fence.cut_count, 0); /* nobody was there before */
+    assert_null(look(&stage, &stage.ours, NULL));
+}
+
+static void a_second_is_refused_names_the_first_and_changes_nothing(void **UNUSED(state))
+{
+    const struct claim_request *const states[] = {&take_1, &renew_1, &park_1};
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    for (size_t i = 0; i < ARRAY_COUNT(states); i++) {
+        act(&stage, &stage.ours, states[i]);
+        AUTO_FREE char *before = all_texts(&stage);
+        act(&stage, &stage.theirs, &take_1);
+        expect_foreign(&stage, "run sim-1 of cluster sim");
+        assert_non_null(strstr(stage.answer.reason, "/state/ours/sim"));
+        assert_non_null(strstr(stage.answer.reason, states[i]->state));
+        AUTO_FREE char *after = all_texts(&stage);
+        assert_string_equal(before, after);
+        assert_non_null(look(&stage, &stage.theirs, "n1"));
+    }
+}
+
+static void one_foreign_node_is_enough(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    const struct claim_file file = foreign_file();
+    put_file(&stage, "n6", &file);
+    act(&stage, &stage.ours, &take_1);
+    expect_foreign(&stage,
+        "n6 is claimed by alice on db-admin (pid 4711) for run sim-4 of cluster sim, RUNNING; last "
+        "sign of life 2026-11-21T");
+    AUTO_FREE char *texts = all_texts(&stage);
+    assert_non_null(strstr(texts, "n1:none\nn2:none\n"));
+}
+
+static void of_two_at_once_the_later_gives_back_what_it_took(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    struct claim_file tombstone = foreign_file();
+    tombstone.state = CLAIM_RELEASED;
+    put_file(&stage, "n1", &tombstone);
+    AUTO_FREE char *was = claim_file_write(&tombstone);
+    const struct claim_file rival = foreign_file();
+    AUTO_FREE char *text = claim_file_write(&rival);
+    stage.host.node = "n3";
+    stage.host.text = text;
+    act(&stage, &stage.ours, &take_1);
+    expect_foreign(&stage, "n3 is claimed by alice");
+    AUTO_CLAIM_SURVEY survey = read_all(&stage);
+    assert_string_equal(survey.nodes[0].text, was);
+    assert_int_equal(survey.nodes[1].file.state, CLAIM_RELEASED);
+    assert_string_equal(survey.nodes[2].text, text);
+    assert_null(survey.nodes[3].text);
+}
+
+static void a_released_claim_is_taken_with_a_higher_epoch(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    take(&stage, &stage.ours);
+    act(&stage, &stage.ours, &release_1);
+    assert_int_equal(stage.answer.held_count, 0);
+    assert_non_null(look(&stage, &stage.ours, "n2"));
+    take(&stage, &stage.theirs);
+    assert_int_equal(stage.answer.epoch_max, 2);
+    assert_int_equal(stage.fence.cut_count, 0); /* it ended in order */
+    assert_null(look(&stage, &stage.theirs, "n2"));
+}
+
+/* The lock of the state directory is ours, so the process that held it is gone. */
+static void the_same_state_directory_goes_on_at_once(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    take(&stage, &stage.ours);
+    AUTO_CLAIM_SURVEY survey = read_all(&stage);
+    struct claim_file file = survey.nodes[0].file;
+    file.owner.pid = 1;
+    for (int i = 1; i <= NODES; i++) {
+        AUTO_FREE char *name = mem_format("n%d", i);
+        put_file(&stage, name, &file);
+    }
+    assert_non_null(look(&stage, &stage.ours, "n1"));
+    stage.fence.is_refusing = true; /* who is gone need not be cut */
+    struct claim_request request = take_1;
+    request.epoch = 2;
+    act(&stage, &stage.ours, &request);
+    assert_int_equal(stage.answer.held_count, NODES);
+    assert_int_equal(stage.answer.epoch_max, 2);
+    assert_null(look(&stage, &stage.ours, "n1"));
+}
+
+static void what_an_earlier_controller_left_open_is_cut_on_every_node(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    struct claim_file file = foreign_file();
+    file.origin = "0a11";
+    file.state = CLAIM_PARKED; /* its journal came here */
+    put_file(&stage, "n1", &file);
+    put_file(&stage, "n2", &file);
+    act(&stage, &stage.ours, &take_1);
+    assert_int_equal(stage.answer.held_count, NODES);
+    assert_int_equal(stage.answer.epoch_max, 8);
+    assert_int_equal(stage.fence.cut_count, NODES);
+    assert_int_equal(stage.fence.epoch, 8);
+    assert_string_equal(stage.fence.run, "sim-4");
+}
+
+static void who_cannot_be_cut_is_not_taken_over(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    struct claim_file file = foreign_file();
+    file.origin = ""; /* cleared by hand: who says that it is gone? */
+    file.state = CLAIM_RELEASED;
+    put_file(&stage, "n1", &file);
+    AUTO_FREE char *was = claim_file_write(&file);
+    stage.fence.is_refusing = true;
+    AUTO_ERR err = try_act(&stage, &stage.ours, &take_1);
+    assert_non_null(err);
+    assert_string_equal(err->code, "no_permission");
+    AUTO_CLAIM_SURVEY survey = read_all(&stage);
+    assert_string_equal(survey.nodes[0].text, was);
+    assert_int_equal(survey.nodes[1].file.state, CLAIM_RELEASED);
+}
+
+static void the_same_run_steered_from_elsewhere_is_foreign(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    struct claim_file file = foreign_file();
+    file.origin = "0a11";
+    put_file(&stage, "n2", &file);
+    act(&stage, &stage.ours, &take_1);
+    expect_foreign(&stage, "n2 is claimed by alice");
+}
+
+static void a_claim_ahead_of_the_journal_is_refused(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    act(&stage, &stage.ours, &park_1);
+    AUTO_CLAIM_SURVEY survey = read_all(&stage);
+    struct claim_file file = survey.nodes[0].file;
+    file.owner.pid = 1;
+    put_file(&stage, "n4", &file);
+    AUTO_FREE char *before = all_texts(&stage);
+    act(&stage, &stage.ours, &take_1);
+    assert_true(stage.answer.is_ahead);
+    assert_int_equal(stage.answer.held_count, 0);
+    assert_non_null(strstr(stage.answer.reason, "record 30) is ahead of this journal"));
+    assert_non_null(strstr(stage.answer.remedy, "upshift reconcile sim --adopt"));
+    AUTO_FREE char *after = all_texts(&stage);
+    assert_string_equal(before, after);
+}
+
+static void a_controller_that_was_taken_over_notices_when_it_renews(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    take(&stage, &stage.ours);
+    AUTO_CLAIM_SURVEY survey = read_all(&stage);
+    struct claim_file file = survey.nodes[0].file;
+    file.owner.pid = 1;
+    file.epoch = 2;
+    put_file(&stage, "n3", &file);
+    act(&stage, &stage.ours, &renew_1);
+    assert_true(stage.answer.is_ahead);
+    assert_int_equal(stage.answer.epoch_max, 2);
+    assert_non_null(look(&stage, &stage.ours, "n3"));
+    AUTO_CLAIM_SURVEY after = read_all(&stage);
+    assert_int_equal(after.nodes[2].file.owner.pid, 1);
+}
+
+static void a_claim_cleared_by_hand_is_noticed_and_not_put_back(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    take(&stage, &stage.ours);
+    struct claim_file file = foreign_file();
+    file.origin = "";
+    file.state = CLAIM_RELEASED;
+    file.epoch = 2;
+    put_file(&stage, "n5", &file);
+    act(&stage, &stage.ours, &renew_1);
+    assert_true(stage.answer.is_foreign);
+    assert_non_null(strstr(stage.answer.reason, "ended by alice on db-admin"));
+    AUTO_CLAIM_SURVEY after = read_all(&stage);
+    assert_int_equal(after.nodes[4].file.epoch, 2);
+}
+
+static void a_node_without_a_claim_gets_it_at_the_next_renewal(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    sim_fail_next(stage.fixture.sim, "host.claim_read", "n2", SIM_FAULT_REFUSE, 0);
+    act(&stage, &stage.ours, &take_1);
+    assert_int_equal(stage.answer.held_count, NODES - 1);
+    assert_string_equal(look(&stage, &stage.ours, "n2"), "there is no claim on n2 any more");
+    act(&stage, &stage.ours, &renew_1);
+    assert_int_equal(stage.answer.held_count, NODES);
+    assert_null(look(&stage, &stage.ours, "n2"));
+}
+
+static void less_than_a_majority_is_nothing(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    const char *const ops[] = {"host.claim_read", "host.claim_swap"};
+    for (size_t i = 0; i < ARRAY_COUNT(ops); i++) {
+        sim_fail_next(stage.fixture.sim, ops[i], "n2", SIM_FAULT_REFUSE, 0);
+        sim_fail_next(stage.fixture.sim, ops[i], "n4", SIM_FAULT_REFUSE, 0);
+        sim_fail_next(stage.fixture.sim, ops[i], "n6", SIM_FAULT_REFUSE, 0);
+        AUTO_ERR err = try_act(&stage, &stage.ours, &take_1);
+        assert_non_null(err);
+        assert_int_equal(err->kind, ERR_UNREACHABLE);
+        assert_string_equal(err->code, "claim_minority");
+        assert_non_null(strstr(err->what, "n2 ("));
+        assert_non_null(strstr(err->what, "n6 ("));
+        assert_non_null(err->hint);
+        assert_non_null(look(&stage, &stage.ours, "n1"));
+    }
+    take(&stage, &stage.theirs); /* what was given back is free for others */
+}
+
+static void a_minority_that_is_left_does_not_pass_for_a_renewal(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    take(&stage, &stage.ours);
+    for (int i = 1; i <= 3; i++) {
+        sim_fail_next(stage.fixture.sim, "host.claim_swap", NULL, SIM_FAULT_REFUSE, 0);
+    }
+    AUTO_ERR err = try_act(&stage, &stage.ours, &renew_1);
+    assert_non_null(err);
+    assert_string_equal(err->code, "claim_minority");
+}
+
+static void a_claim_of_another_cluster_is_ignored_and_said(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    struct claim_file file = foreign_file();
+    file.cluster = "production";
+    file.epoch = 99;
+    put_file(&stage, "n2", &file);
+    take(&stage, &stage.ours);
+    assert_int_equal(stage.answer.epoch_max, 1);
+    assert_non_null(strstr(stage.answer.reason, "ignored: the claim on n2 is of another cluster"));
+}
+
+static void what_nobody_understands_is_somebodys(void **UNUSED(state))
+{
+    const char *const texts[] = {"", "garbage", "[]", "{\"format\":1}",
+        "{\"format\":1,\"cluster\":\"production\",\"origin\":\"x\",\"run\":\"r\"}",
+        "{\"format\":2,\"cluster\":\"sim\",\"origin\":\"x\",\"run\":\"r\",\"state\":\"released\"}"};
+    for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+        AUTO_STAGE stage;
+        open_stage(&stage);
+        put_text(&stage, "n1", texts[i]);
+        act(&stage, &stage.ours, &take_1);
+        expect_foreign(&stage, "the claim on n1 is none that upshift");
+        assert_non_null(look(&stage, &stage.ours, "n1"));
+    }
+}
+
+static void a_release_leaves_the_claims_of_others(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    take(&stage, &stage.ours);
+    const struct claim_file file = foreign_file();
+    put_file(&stage, "n2", &file);
+    sim_fail_next(stage.fixture.sim, "host.claim_swap", "n3", SIM_FAULT_REFUSE, 0);
+    act(&stage, &stage.ours, &release_1);
+    assert_int_equal(stage.answer.held_count, 1); /* n3 */
+    AUTO_CLAIM_SURVEY survey = read_all(&stage);
+    assert_int_equal(survey.nodes[0].file.state, CLAIM_RELEASED);
+    assert_int_equal(survey.nodes[0].file.epoch, 1);
+    assert_int_equal(survey.nodes[1].file.state, CLAIM_LIVE);
+}
+
+/* A run of this state directory that ended while one node could not be written. */
+static void a_run_that_has_ended_here_is_no_stranger(void **UNUSED(state))
+{
+    char folder[] = "/tmp/upshift-claims-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    for (int is_final = 0; is_final < 2; is_final++) {
+        AUTO_STAGE stage;
+        open_stage(&stage);
+        struct journal *journal = NULL;
+        struct journal_run run = {0};
+        AUTO_ERR opened = store_open(folder, /* read_only= */ false, &journal);
+        assert_null(opened);
+        AUTO_ERR made = journal->ops->create_run(journal, "sim", "a -> b", 1, &stage.arena, &run);
+        assert_null(made);
+        AUTO_JSON body = js_object();
+        struct journal_record record = {
+            .epoch = 1, .def = 1, .type = JOURNAL_RUN_CREATED, .boot_id = "b", .body = body};
+        AUTO_ERR appended = journal->ops->append(
+            journal, run.id, &record, 1, is_final ? "COMPLETE" : "RUNNING", is_final);
+        assert_null(appended);
+        struct claim_file file = foreign_file();
+        file.run = run.id;
+        file.origin = arena_strdup(&stage.arena, record.hash);
+        put_file(&stage, "n1", &file);
+        file.origin = "0b22"; /* another's run of the same name */
+        journal->ops->close(journal);
+        stage.ours.directory = folder;
+        act(&stage, &stage.ours, &take_1);
+        assert_int_equal(stage.answer.is_foreign, is_final == 0);
+        put_file(&stage, "n1", &file);
+        act(&stage, &stage.ours, &take_1);
+        assert_true(stage.answer.is_foreign);
+    }
+    AUTO_ERR removed = fs_remove_tree(folder);
+    assert_null(removed);
+}
+
+static void a_host_that_does_not_answer_is_not_taken_for_a_claim(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    take(&stage, &stage.ours);
+    sim_fail_next(stage.fixture.sim, "host.claim_read", "n2", SIM_FAULT_DROP_REPLY, 0);
+    const char *reason = NULL;
+    AUTO_ERR err = claims_ops.look(&stage.fixture.call, &stage.ours, "n2", &stage.arena, &reason);
+    assert_non_null(err);
+    assert_int_equal(err->kind, ERR_UNKNOWN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_is_on_every_node_and_may_act),
+        cmocka_unit_test(a_second_is_refused_names_the_first_and_changes_nothing),
+        cmocka_unit_test(one_foreign_node_is_enough),
+        cmocka_unit_test(of_two_at_once_the_later_gives_back_what_it_took),
+        cmocka_unit_test(a_released_claim_is_taken_with_a_higher_epoch),
+        cmocka_unit_test(the_same_state_directory_goes_on_at_once),
+        cmocka_unit_test(what_an_earlier_controller_left_open_is_cut_on_every_node),
+        cmocka_unit_test(who_cannot_be_cut_is_not_taken_over),
+        cmocka_unit_test(the_same_run_steered_from_elsewhere_is_foreign),
+        cmocka_unit_test(a_claim_ahead_of_the_journal_is_refused),
+        cmocka_unit_test(a_controller_that_was_taken_over_notices_when_it_renews),
+        cmocka_unit_test(a_claim_cleared_by_hand_is_noticed_and_not_put_back),
+        cmocka_unit_test(a_node_without_a_claim_gets_it_at_the_next_renewal),
+        cmocka_unit_test(less_than_a_majority_is_nothing),
+        cmocka_unit_test(a_minority_that_is_left_does_not_pass_for_a_renewal),
+        cmocka_unit_test(a_claim_of_another_cluster_is_ignored_and_said),
+        cmocka_unit_test(what_nobody_understands_is_somebodys),
+        cmocka_unit_test(a_release_leaves_the_claims_of_others),
+        cmocka_unit_test(a_run_that_has_ended_here_is_no_stranger),
+        cmocka_unit_test(a_host_that_does_not_answer_is_not_taken_for_a_claim),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
