@@ -48,6 +48,7 @@ struct state_style {
 };
 
 static const struct state_style state_styles[] = {
+    {"CLAIMING", SCREEN_BUSY},
     {"RUNNING", SCREEN_BUSY},
     {"PAUSING", SCREEN_BOLD},
     {"PAUSED", SCREEN_BOLD},
@@ -56,6 +57,8 @@ static const struct state_style state_styles[] = {
     {"REFUSED", SCREEN_BAD},
     {"SOAKING", SCREEN_GOOD},
     {"COMPLETE", SCREEN_GOOD},
+    {"ROLLED_BACK", SCREEN_GOOD},
+    {"ABANDONED", SCREEN_BAD},
 };
 
 static enum screen_style style_of_state(const char *state)
@@ -73,14 +76,16 @@ struct screen_part screen_head(const struct screen_input *input)
     const struct json *snapshot = input->snapshot;
     struct screen_part part = {0};
     AUTO_BUF state = {0};
-    buf_printf(&state, "%s ", view_get_text(snapshot, "state", "?"));
+    const char *word = view_get_text(snapshot, "state", "?");
+    const bool is_going_back = view_is_back(snapshot) && strcmp(word, "ROLLED_BACK") != 0;
+    buf_printf(&state, "%s%s ", is_going_back ? "going back: " : "", word);
     view_append_duration(&state, js_get_number(snapshot, "elapsed_ms", 0));
     AUTO_BUF title = {0};
     buf_printf(&title, "%s  %s", view_get_text(snapshot, "run", "?"),
         view_get_text(snapshot, "title", ""));
     align_right(&title, input->width, state.size);
     buf_append_text(&title, buf_text(&state));
-    add(input, &part, style_of_state(view_get_text(snapshot, "state", "?")), &title);
+    add(input, &part, style_of_state(word), &title);
 
     const int64_t done = js_get_number(snapshot, "steps_done", 0);
     const int64_t total = js_get_number(snapshot, "steps_total", 0);
@@ -93,8 +98,16 @@ struct screen_part screen_head(const struct screen_input *input)
         view_append_duration(&progress, js_get_number(snapshot, "left_ms", 0));
         buf_append_text(&progress, " left");
     }
-    buf_printf(&progress, ", way back %s", view_get_text(snapshot, "way_back", "?"));
-    add(input, &part, SCREEN_PLAIN, &progress);
+    const char *way_back = view_get_text(snapshot, "way_back", "?");
+    if (!view_is_back(snapshot)) {
+        buf_printf(&progress, ", way back %s", way_back);
+    }
+    const int64_t revision = js_get_number(snapshot, "revision", 0);
+    if (revision > 0) {
+        buf_printf(&progress, ", revision %" PRId64, revision);
+    }
+    const bool is_closing = !view_is_back(snapshot) && strcmp(way_back, "open") != 0;
+    add(input, &part, is_closing ? SCREEN_BOLD : SCREEN_PLAIN, &progress);
     return part;
 }
 
@@ -110,6 +123,7 @@ struct screen_part screen_phases(const struct screen_input *input)
 {
     const struct json *phases = js_get(input->snapshot, "phases");
     const struct json *steps = js_get(input->snapshot, "steps");
+    const int64_t revision = js_get_number(input->snapshot, "revision", 0);
     struct screen_part part = {0};
     for (size_t p = 0; p < js_count(phases); p++) {
         const struct json *phase = js_at(phases, p);
@@ -117,9 +131,11 @@ struct screen_part screen_phases(const struct screen_input *input)
         const char *state = view_get_text(phase, "state", "pending");
         int64_t done = 0, total = 0;
         for (size_t i = 0; i < js_count(steps); i++) {
-            if (text_equal(js_get_text(js_at(steps, i), "phase"), name)) {
+            const struct json *step = js_at(steps, i);
+            if (text_equal(js_get_text(step, "phase"), name) &&
+                js_get_number(step, "revision", revision) == revision) {
                 total++;
-                done += is_done(js_at(steps, i)) ? 1 : 0;
+                done += is_done(step) ? 1 : 0;
             }
         }
         AUTO_BUF line = {0};
@@ -350,6 +366,25 @@ static void add_question(const struct screen_input *input, struct screen_part *p
     }
 }
 
+/* The hash is too long for a screen that must not be cut. */
+static void add_proposal(const struct screen_input *input, struct screen_part *part)
+{
+    const struct json *proposal = js_get(input->snapshot, "proposal");
+    if (!js_is(proposal, JS_OBJECT)) {
+        return;
+    }
+    const struct json *diff = js_get(proposal, "diff");
+    for (size_t i = 0; i < js_count(diff) && i < SENTENCE_ROWS_MAX; i++) {
+        AUTO_BUF line = {0};
+        buf_printf(&line, "proposed: %s", js_as_text(js_at(diff, i)));
+        add_wrapped(input, SCREEN_BOLD, buf_text(&line), part);
+    }
+    AUTO_BUF line = {0};
+    buf_printf(&line, "`upshift status %s` tells how to take the proposed plan",
+        view_get_text(input->snapshot, "cluster", "CLUSTER"));
+    add_wrapped(input, SCREEN_BOLD, buf_text(&line), part);
+}
+
 struct screen_part screen_sentences(const struct screen_input *input)
 {
     struct screen_part part = {0};
@@ -357,6 +392,7 @@ struct screen_part screen_sentences(const struct screen_input *input)
     view_append_waiting(input->snapshot, &waiting);
     add_wrapped(input, SCREEN_BOLD, buf_text(&waiting), &part);
     add_question(input, &part);
+    add_proposal(input, &part);
     const struct json *soak = js_get(input->snapshot, "soak");
     if (js_is(soak, JS_OBJECT)) {
         const int64_t healthy_s = js_get_number(soak, "healthy_s", 0);

@@ -1,13 +1,14 @@
 /*
  * cli/steer.c - pause, resume, abort and finalize: orders to the controller of a run.
  */
+#include "cli/steer.h"
+
 #include <string.h>
 
 #include "base/str.h"
 #include "cli/ask.h"
 #include "cli/commands.h"
 #include "cli/session.h"
-#include "cli/steer.h"
 #include "engine/control.h"
 
 /* Asks the controller, and starts one first when the last has died. A run that has ended answers by

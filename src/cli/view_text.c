@@ -172,6 +172,11 @@ static void append_scopes(const struct json *snapshot, struct buf *text)
     }
 }
 
+bool view_is_back(const struct json *snapshot)
+{
+    return text_equal(js_get_text(snapshot, "direction"), "back");
+}
+
 static void append_way_back(const struct json *snapshot, struct buf *text)
 {
     const struct json *lines = js_get(snapshot, "way_back_by_hand");
@@ -180,10 +185,11 @@ static void append_way_back(const struct json *snapshot, struct buf *text)
     }
     const char *way_back = js_get_text(snapshot, "way_back");
     const char *reason = js_get_text(snapshot, "way_back_reason");
-    if (!text_equal(way_back, "open") && reason != NULL) {
-        buf_printf(text, "way back: %s\n", reason);
+    const bool is_open = text_equal(way_back, "open");
+    if (!is_open && !view_is_back(snapshot) && reason != NULL) {
+        buf_printf(text, "the way back is %s: %s\n", way_back == NULL ? "?" : way_back, reason);
     }
-    if (!text_equal(way_back, "open") || js_count(lines) == 0) {
+    if (!is_open || view_is_back(snapshot) || js_count(lines) == 0) {
         return;
     }
     buf_append_text(
@@ -204,12 +210,37 @@ static void append_soak(const struct json *snapshot, struct buf *text)
 
 static void append_headline(const struct json *snapshot, struct buf *text)
 {
-    buf_printf(text, "%s: %s is %s, %" PRId64 " of %" PRId64 " steps done, ",
-        view_get_text(snapshot, "run", "?"), view_get_text(snapshot, "title", "?"),
-        view_get_text(snapshot, "state", "?"), js_get_number(snapshot, "steps_done", 0),
+    const char *state = view_get_text(snapshot, "state", "?");
+    const bool is_going_back = view_is_back(snapshot) && strcmp(state, "ROLLED_BACK") != 0;
+    buf_printf(text, "%s: %s is %s%s, %" PRId64 " of %" PRId64 " steps done, ",
+        view_get_text(snapshot, "run", "?"), view_get_text(snapshot, "title", "?"), state,
+        is_going_back ? ", going back" : "", js_get_number(snapshot, "steps_done", 0),
         js_get_number(snapshot, "steps_total", 0));
     view_append_duration(text, js_get_number(snapshot, "elapsed_ms", 0));
+    const int64_t revision = js_get_number(snapshot, "revision", 0);
+    if (revision > 0) {
+        buf_printf(text, ", plan revised %" PRId64 " time%s", revision, revision == 1 ? "" : "s");
+    }
     buf_append_char(text, '\n');
+}
+
+/* Why another plan is wanted, and the one that waits for consent. */
+static void append_replan(const struct json *snapshot, struct buf *text)
+{
+    const struct json *replan = js_get(snapshot, "replan");
+    const struct json *proposal = js_get(snapshot, "proposal");
+    if (js_is(proposal, JS_OBJECT)) {
+        const struct json *diff = js_get(proposal, "diff");
+        buf_printf(text, "another plan is proposed: %s\n", view_get_text(proposal, "cause", "?"));
+        for (size_t i = 0; i < js_count(diff); i++) {
+            buf_printf(text, "  - %s\n", js_as_text(js_at(diff, i)));
+        }
+        buf_printf(text, "take it with `upshift resume %s --accept %s`\n",
+            view_get_text(snapshot, "cluster", "CLUSTER"), view_get_text(proposal, "digest", "?"));
+    } else if (js_is(replan, JS_OBJECT)) {
+        buf_printf(
+            text, "the rest will be planned anew: %s\n", view_get_text(replan, "cause", "?"));
+    }
 }
 
 void view_append_status(const struct json *snapshot, struct buf *ret_text)
@@ -221,6 +252,7 @@ void view_append_status(const struct json *snapshot, struct buf *ret_text)
         buf_append_char(ret_text, '\n');
     }
     append_question(snapshot, ret_text);
+    append_replan(snapshot, ret_text);
     append_soak(snapshot, ret_text);
     append_probe(snapshot, ret_text);
     append_scopes(snapshot, ret_text);
@@ -231,37 +263,67 @@ void view_append_status(const struct json *snapshot, struct buf *ret_text)
 
 struct next_step {
     int exit;
-    const char *text; /* with one %s: the cluster */
+    const char *text;  /* %s: the cluster */
+    const char *state; /* only in this one; NULL: in any other */
 };
 
 static const struct next_step next_steps[] = {
-    {EXIT_PAUSED, "next: `upshift resume %s` goes on, `upshift abort %s` ends the run here\n"},
-    {EXIT_NEEDS_YOU, "next: remove the cause, then `upshift resume %s`, or `upshift abort %s`\n"},
-    {EXIT_SOAKING, "next: `upshift finalize %s` upgrades the rest and ends the way back;\n"
-                   "      until then `upshift status %s` prints the way back by hand\n"},
-    {EXIT_ABORTED, "next: the cluster stands between versions; `upshift plan %s VERSION` plans "
-                   "what remains\n"},
-    {EXIT_REFUSED, "next: nothing was changed; remove the reasons and plan anew\n"},
-    {EXIT_DONE, "next: nothing; the run is complete\n"},
-    {EXIT_NOT_PROVED, "next: read what is not proved: `upshift report %s`\n"},
+    {EXIT_PAUSED,
+        "next: `upshift resume %s` goes on, `upshift rollback %s` goes back,\n"
+        "      `upshift abort %s` ends the run here\n",
+        NULL},
+    {EXIT_NEEDS_YOU,
+        "next: remove the cause, then `upshift resume %s`, or `upshift rollback %s`\n"
+        "      goes back, or `upshift abort %s` ends the run here\n",
+        NULL},
+    {EXIT_SOAKING,
+        "next: `upshift finalize %s` upgrades the rest and ends the way back;\n"
+        "      until then `upshift rollback %s` goes back\n",
+        NULL},
+    {EXIT_ROLLED_BACK, "next: nothing; every node has the version it had before\n", NULL},
+    {EXIT_ABORTED,
+        "next: take back by hand what is listed above; then `upshift plan %s VERSION`\n"
+        "      plans what remains\n",
+        "ABANDONED"},
+    {EXIT_ABORTED,
+        "next: the cluster stands between versions; `upshift rollback %s` goes back,\n"
+        "      `upshift plan %s VERSION` plans what remains\n",
+        NULL},
+    {EXIT_BACK_INCOMPLETE,
+        "next: `upshift resume %s` goes on going back; `upshift resume %s\n"
+        "      --forward` turns again; after a repair by hand `upshift\n"
+        "      reconcile %s`\n",
+        NULL},
+    {EXIT_REFUSED, "next: nothing was changed; remove the reasons and plan anew\n", NULL},
+    {EXIT_DONE, "next: nothing; the run is complete\n", NULL},
+    {EXIT_NOT_PROVED, "next: read what is not proved: `upshift report %s`\n", NULL},
 };
 
-static void append_next(int exit, const char *cluster, struct buf *text)
+static const char *find_next(const struct json *snapshot)
 {
+    const int64_t exit = js_get_number(snapshot, "exit", -1);
     for (size_t i = 0; i < ARRAY_COUNT(next_steps); i++) {
-        if (next_steps[i].exit != exit) {
-            continue;
+        const struct next_step *step = &next_steps[i];
+        if (step->exit == exit &&
+            (step->state == NULL || text_equal(step->state, js_get_text(snapshot, "state")))) {
+            return step->text;
         }
-        struct str rest = str_of(next_steps[i].text);
-        const char *marker = strstr(rest.data, "%s");
-        while (marker != NULL) {
-            buf_append(text, rest.data, (size_t)(marker - rest.data));
-            buf_append_text(text, cluster);
-            rest = str_of(marker + 2);
-            marker = strstr(rest.data, "%s");
-        }
-        buf_append_str(text, rest);
     }
+    return "";
+}
+
+static void append_next(const struct json *snapshot, struct buf *text)
+{
+    const char *cluster = view_get_text(snapshot, "cluster", "CLUSTER");
+    struct str rest = str_of(find_next(snapshot));
+    const char *marker = strstr(rest.data, "%s");
+    while (marker != NULL) {
+        buf_append(text, rest.data, (size_t)(marker - rest.data));
+        buf_append_text(text, cluster);
+        rest = str_of(marker + 2);
+        marker = strstr(rest.data, "%s");
+    }
+    buf_append_str(text, rest);
 }
 
 void view_append_end(const struct json *snapshot, const char *report_path, struct buf *ret_text)
@@ -270,6 +332,5 @@ void view_append_end(const struct json *snapshot, const char *report_path, struc
     if (report_path != NULL) {
         buf_printf(ret_text, "report: %s\n", report_path);
     }
-    append_next((int)js_get_number(snapshot, "exit", -1),
-        view_get_text(snapshot, "cluster", "CLUSTER"), ret_text);
+    append_next(snapshot, ret_text);
 }

@@ -25,6 +25,9 @@ void view_append_end(const struct json *snapshot, const char *report_path, struc
  * run waits for nothing. Without a line end. */
 void view_append_waiting(const struct json *snapshot, struct buf *ret_text);
 
+/* Is the run on its way back (also when it has arrived)? */
+bool view_is_back(const struct json *snapshot);
+
 /* A text member, or `fallback` when it is missing or empty. Borrowed. */
 const char *view_get_text(const struct json *object, const char *key, const char *fallback);
 

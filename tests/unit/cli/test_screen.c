@@ -221,13 +221,77 @@ static void a_closed_way_back_is_said_with_its_reason(void **UNUSED(state))
     js_put_text(snapshot, "way_back_reason", "node-1 has 5 keys less than node-4");
     AUTO_BUF text = {0};
     view_append_status(snapshot, &text);
-    assert_non_null(strstr(buf_text(&text), "way back: node-1 has 5 keys less than node-4\n"));
+    assert_non_null(
+        strstr(buf_text(&text), "the way back is closed: node-1 has 5 keys less than node-4\n"));
     assert_null(strstr(buf_text(&text), "CLUSTER FAILOVER"));
     buf_clear(&text);
     js_put_text(snapshot, "way_back", "open");
     js_put_text(snapshot, "state", "REFUSED"); /* nothing to go back from */
     view_append_status(snapshot, &text);
     assert_null(strstr(buf_text(&text), "CLUSTER FAILOVER"));
+}
+
+static struct json *make_proposal(void)
+{
+    struct json *proposal = js_object();
+    struct json *diff = js_array();
+    js_push(diff, js_text("one switchover more: n5 takes over shard-2"));
+    js_put_text(
+        proposal, "digest", "3f9a0000000000000000000000000000000000000000000000000000000000aa");
+    js_put_text(proposal, "cause", "n2 is primary of shard-2 again, which this run did not do");
+    js_put(proposal, "diff", diff);
+    return proposal;
+}
+
+static void a_proposed_plan_is_shown_with_its_hash(void **UNUSED(state))
+{
+    AUTO_JSON snapshot = load();
+    js_put_text(snapshot, "state", "PAUSED");
+    js_put_number(snapshot, "exit", 11);
+    js_put_number(snapshot, "revision", 2);
+    js_put(snapshot, "waiting", js_none());
+    js_put(snapshot, "proposal", make_proposal());
+    AUTO_BUF text = {0};
+    view_append_end(snapshot, NULL, &text);
+    compare(&text, "end-proposal");
+    compare_screen(snapshot, &(struct screen){.width = 100, .height = 30}, "proposal");
+}
+
+static void a_run_that_goes_back_says_so(void **UNUSED(state))
+{
+    AUTO_JSON snapshot = load();
+    js_put_text(snapshot, "direction", "back");
+    js_put_number(snapshot, "revision", 1);
+    AUTO_BUF text = {0};
+    view_append_status(snapshot, &text);
+    compare(&text, "status-back");
+    compare_screen(snapshot, &(struct screen){.width = 100, .height = 30}, "back");
+    js_put_text(snapshot, "state", "PAUSED");
+    js_put_number(snapshot, "exit", 15);
+    buf_clear(&text);
+    view_append_end(snapshot, NULL, &text);
+    assert_non_null(strstr(buf_text(&text), "`upshift resume orders-cache\n      --forward`"));
+    js_put_text(snapshot, "state", "ROLLED_BACK");
+    js_put_number(snapshot, "exit", 13);
+    buf_clear(&text);
+    view_append_end(snapshot, NULL, &text);
+    assert_null(strstr(buf_text(&text), "going back"));
+    assert_non_null(strstr(buf_text(&text), "every node has the version it had before"));
+}
+
+static void a_run_given_up_is_not_offered_a_rollback(void **UNUSED(state))
+{
+    AUTO_JSON snapshot = load();
+    js_put_number(snapshot, "exit", 14);
+    js_put_text(snapshot, "state", "ABANDONED");
+    AUTO_BUF text = {0};
+    view_append_end(snapshot, NULL, &text);
+    assert_non_null(strstr(buf_text(&text), "take back by hand what is listed above"));
+    assert_null(strstr(buf_text(&text), "upshift rollback"));
+    js_put_text(snapshot, "state", "ABORTED");
+    buf_clear(&text);
+    view_append_end(snapshot, NULL, &text);
+    assert_non_null(strstr(buf_text(&text), "`upshift rollback orders-cache` goes back"));
 }
 
 static void a_question_is_in_the_plain_end(void **UNUSED(state))
@@ -315,6 +379,9 @@ int main(void)
         cmocka_unit_test(status_and_end_say_what_to_do),
         cmocka_unit_test(a_closed_way_back_is_said_with_its_reason),
         cmocka_unit_test(a_question_is_in_the_plain_end),
+        cmocka_unit_test(a_proposed_plan_is_shown_with_its_hash),
+        cmocka_unit_test(a_run_that_goes_back_says_so),
+        cmocka_unit_test(a_run_given_up_is_not_offered_a_rollback),
         cmocka_unit_test(news_are_what_was_not_there_before),
         cmocka_unit_test(a_wait_is_news_once_when_it_has_lasted_a_while),
         cmocka_unit_test(durations_are_short),
