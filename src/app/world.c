@@ -90,20 +90,29 @@ struct err *world_open(const struct inv_cluster *cluster, struct world *ret_worl
     return NULL;
 }
 
+/* A process that cannot be looked at cannot be stopped either. */
+static bool is_process_lost(const struct world *world, const struct call *call, const char *name)
+{
+    struct service_status status = {0};
+    const struct inv_node *node = inv_cluster_find_node(world->cluster, name);
+    if (node == NULL) {
+        return false;
+    }
+    AUTO_ERR unseen = service_get_status(call, world->service, node, &status);
+    return unseen != NULL || !status.is_running;
+}
+
 struct err *world_read_facts(
     const struct world *world, const struct call *call, struct facts *ret_facts)
 {
     struct err *err = topology_read(call, world->topology, ret_facts);
     for (size_t i = 0; err == NULL && i < ret_facts->node_count; i++) {
         struct fact_node *fact = &ret_facts->nodes[i];
-        const struct inv_node *node = inv_cluster_find_node(world->cluster, fact->name);
-        if (!fact->is_reachable || node == NULL) {
-            continue;
-        }
-        struct service_status status = {0};
-        /* A process that cannot be looked at cannot be stopped either. */
-        AUTO_ERR unseen = service_get_status(call, world->service, node, &status);
-        fact->is_process_lost = unseen != NULL || !status.is_running;
+        fact->is_process_lost = fact->is_reachable && is_process_lost(world, call, fact->name);
+    }
+    for (size_t i = 0; err == NULL && i < ret_facts->sentinel_count; i++) {
+        struct fact_sentinel *fact = &ret_facts->sentinels[i];
+        fact->is_process_lost = fact->is_reachable && is_process_lost(world, call, fact->name);
     }
     return err;
 }

@@ -44,7 +44,7 @@ static const struct command command_cluster_list = {
     .run = list_clusters,
 };
 
-static void append_node(struct buf *text, const struct fact_node *node)
+static void append_node(struct buf *text, const struct facts *facts, const struct fact_node *node)
 {
     static const char *const roles[] = {[FACT_ROLE_UNKNOWN] = "?",
         [FACT_ROLE_PRIMARY] = "primary",
@@ -61,7 +61,22 @@ static void append_node(struct buf *text, const struct fact_node *node)
         buf_printf(text, ", link %s", node->is_link_up ? "up" : "down");
     }
     buf_printf(text, ", %" PRId64 " keys%s\n", node->key_count,
-        node->is_cluster_ok ? "" : ", says the cluster is not ok");
+        node->is_cluster_ok || facts_have_one_primary(facts) ? "" : ", says the cluster is not ok");
+}
+
+static void append_sentinel(struct buf *text, const struct fact_sentinel *sentinel)
+{
+    buf_printf(text, "%-12s %-21s ", sentinel->name, sentinel->address);
+    if (!sentinel->is_reachable) {
+        buf_printf(
+            text, "cannot be read: %s\n", sentinel->trouble == NULL ? "?" : sentinel->trouble);
+        return;
+    }
+    buf_printf(text, "%-8s sentinel %s %s, names %s, %s\n", "-",
+        sentinel->product == NULL ? "?" : sentinel->product,
+        sentinel->version == NULL ? "?" : sentinel->version,
+        sentinel->primary_id == NULL ? "nobody" : sentinel->primary_id,
+        sentinel->is_quorum_reached ? "has its quorum" : "has no quorum");
 }
 
 /* The facts alone, as golden tests read them; so no exit code is put in between. */
@@ -80,8 +95,12 @@ static int show_cluster(struct session *session)
     }
     AUTO_BUF text = {0};
     for (size_t i = 0; i < facts.node_count; i++) {
-        append_node(&text, &facts.nodes[i]);
+        append_node(&text, &facts, &facts.nodes[i]);
         code = facts.nodes[i].is_reachable ? code : EXIT_CANNOT_SEE;
+    }
+    for (size_t i = 0; i < facts.sentinel_count; i++) {
+        append_sentinel(&text, &facts.sentinels[i]);
+        code = facts.sentinels[i].is_reachable ? code : EXIT_CANNOT_SEE;
     }
     session_print(session, buf_text(&text));
     if (session->is_json) {

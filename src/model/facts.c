@@ -84,15 +84,58 @@ static const struct codec_field node_fields[] = {
     CODEC_BOOL(struct fact_node, is_last_write_good),
     CODEC_INT(struct fact_node, min_replicas),
     CODEC_INT(struct fact_node, busy_clients),
+    CODEC_TEXT(struct fact_node, file_primary_id),
+    CODEC_INT(struct fact_node, replica_priority),
     CODEC_TEXT(struct fact_node, server_target),
     CODEC_TEXT(struct fact_node, config_digest),
     CODEC_BOOL(struct fact_node, has_appendonly_dir),
     CODEC_INT(struct fact_node, rdb_version),
+    CODEC_TEXT(struct fact_node, rdb_file),
+    CODEC_TEXT(struct fact_node, aof_file),
+    CODEC_TEXT(struct fact_node, aof_folder),
+    CODEC_TEXT(struct fact_node, cluster_file),
     CODEC_LIST(struct fact_node, drift, drift_count, &drift_codec),
     CODEC_LIST(struct fact_node, views, view_count, &view_codec),
     CODEC_END,
 };
 static const struct codec node_codec = {sizeof(struct fact_node), node_fields};
+
+static const struct codec_field watched_fields[] = {
+    CODEC_TEXT(struct fact_watched, id),
+    CODEC_BOOL(struct fact_watched, is_down),
+    CODEC_BOOL(struct fact_watched, is_link_up),
+    CODEC_INT(struct fact_watched, info_age_ms),
+    CODEC_INT(struct fact_watched, priority),
+    CODEC_TEXT(struct fact_watched, primary_id),
+    CODEC_END,
+};
+static const struct codec watched_codec = {sizeof(struct fact_watched), watched_fields};
+
+static const struct codec_field sentinel_fields[] = {
+    CODEC_TEXT(struct fact_sentinel, name),
+    CODEC_TEXT(struct fact_sentinel, address),
+    CODEC_BOOL(struct fact_sentinel, is_reachable),
+    CODEC_TEXT(struct fact_sentinel, trouble),
+    CODEC_TEXT(struct fact_sentinel, trouble_code),
+    CODEC_TEXT(struct fact_sentinel, product),
+    CODEC_TEXT(struct fact_sentinel, version),
+    CODEC_TEXT(struct fact_sentinel, series),
+    CODEC_TEXT(struct fact_sentinel, process),
+    CODEC_BOOL(struct fact_sentinel, is_process_lost),
+    CODEC_TEXT(struct fact_sentinel, primary_id),
+    CODEC_BOOL(struct fact_sentinel, is_primary_down),
+    CODEC_BOOL(struct fact_sentinel, is_failing_over),
+    CODEC_INT(struct fact_sentinel, quorum),
+    CODEC_INT(struct fact_sentinel, sentinel_count),
+    CODEC_INT(struct fact_sentinel, down_after_ms),
+    CODEC_BOOL(struct fact_sentinel, is_quorum_reached),
+    CODEC_TEXT(struct fact_sentinel, quorum_message),
+    CODEC_TEXT(struct fact_sentinel, server_target),
+    CODEC_TEXT(struct fact_sentinel, config_digest),
+    CODEC_LIST(struct fact_sentinel, watched, watched_count, &watched_codec),
+    CODEC_END,
+};
+static const struct codec sentinel_codec = {sizeof(struct fact_sentinel), sentinel_fields};
 
 static const struct codec_field artefact_fields[] = {
     CODEC_TEXT(struct fact_artefact, product),
@@ -110,6 +153,7 @@ static const struct codec_field facts_fields[] = {
     CODEC_TEXT(struct facts, datastore),
     CODEC_TEXT(struct facts, topology),
     CODEC_LIST(struct facts, nodes, node_count, &node_codec),
+    CODEC_LIST(struct facts, sentinels, sentinel_count, &sentinel_codec),
     CODEC_LIST(struct facts, artefacts, artefact_count, &fact_artefact_codec),
     CODEC_LIST(struct facts, dry_starts, dry_start_count, &dry_start_codec),
     CODEC_END,
@@ -159,6 +203,21 @@ const struct fact_node *facts_find_id(const struct facts *facts, const char *id)
     return NULL;
 }
 
+const struct fact_sentinel *facts_find_sentinel(const struct facts *facts, const char *name)
+{
+    for (size_t i = 0; i < facts->sentinel_count; i++) {
+        if (text_equal(facts->sentinels[i].name, name)) {
+            return &facts->sentinels[i];
+        }
+    }
+    return NULL;
+}
+
+bool facts_have_one_primary(const struct facts *facts)
+{
+    return facts->topology != NULL && !text_equal(facts->topology, "cluster");
+}
+
 /* The first slot that a node owns as primary, or -1. */
 static int64_t lowest_slot(const struct fact_node *node)
 {
@@ -181,8 +240,10 @@ const struct fact_node *facts_primary_of(const struct facts *facts, const char *
     const struct fact_node *found = NULL;
     for (size_t i = 0; shard != NULL && i < facts->node_count; i++) {
         const struct fact_node *node = &facts->nodes[i];
+        const bool is_primary = facts_have_one_primary(facts) ? node->role == FACT_ROLE_PRIMARY
+                                                              : lowest_slot(node) >= 0;
         /* For an instant after a failover two nodes claim the slots: the newer epoch is right. */
-        if (lowest_slot(node) >= 0 && text_equal(node->shard, shard) &&
+        if (is_primary && text_equal(node->shard, shard) &&
             (found == NULL || node->epoch > found->epoch)) {
             found = node;
         }
@@ -207,8 +268,23 @@ static size_t rank_of(const int64_t *slots, size_t count, int64_t slot)
     return rank;
 }
 
+static void assign_only_shard(struct facts *facts)
+{
+    for (size_t i = 0; i < facts->node_count; i++) {
+        struct fact_node *node = &facts->nodes[i];
+        const struct fact_node *primary = facts_find_id(facts, node->primary_id);
+        const bool is_replica = node->role == FACT_ROLE_REPLICA && primary != NULL &&
+                                primary->role == FACT_ROLE_PRIMARY;
+        node->shard = is_replica || node->role == FACT_ROLE_PRIMARY ? "shard-1" : NULL;
+    }
+}
+
 void facts_assign_shards(struct facts *facts)
 {
+    if (facts_have_one_primary(facts)) {
+        assign_only_shard(facts);
+        return;
+    }
     int64_t *slots = arena_alloc_array(&facts->arena, facts->node_count + 1, sizeof(*slots));
     size_t count = 0;
     for (size_t i = 0; i < facts->node_count; i++) {

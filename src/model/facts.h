@@ -61,10 +61,11 @@ struct fact_node {
     bool is_process_lost; /* it answers, but the service manager knows no process of it */
     int64_t uptime_s;
 
-    const char *id; /* cluster node id */
+    const char *id; /* cluster node id; where there is one primary: the address */
     enum fact_role role;
     const char *primary_id;
-    const char *shard; /* "shard-1"...: by lowest slot; of a replica: its primary's */
+    const char *shard; /* "shard-1"...: by lowest slot; of a replica: its primary's; where there is
+                          one primary: "shard-1" */
     const char *slots; /* owned by itself, as in fact_view */
     int64_t epoch;
     bool is_loading;
@@ -93,15 +94,60 @@ struct fact_node {
     int64_t min_replicas;    /* min-replicas-to-write */
     int64_t busy_clients;    /* other normal clients active within the last second */
 
+    const char *file_primary_id; /* whose replica its configuration file makes it; NULL: none's */
+    int64_t replica_priority;    /* 0: Sentinels never choose it */
+
     const char *server_target; /* where its server link points */
     const char *config_digest; /* of the configuration file, hex */
     bool has_appendonly_dir;   /* appendonlydir/ exists in its data directory */
     int64_t rdb_version;       /* header of its RDB file; 0 when there is none */
+    const char *rdb_file;      /* names in its data directory, as configured; NULL: not known */
+    const char *aof_file;
+    const char *aof_folder;
+    const char *cluster_file; /* nodes.conf */
     struct fact_drift *drift;
     size_t drift_count;
 
     struct fact_view *views; /* its own table, in the order of id */
     size_t view_count;
+};
+
+/* A replica as one Sentinel sees it. */
+struct fact_watched {
+    const char *id;      /* "host:port" */
+    bool is_down;        /* s_down, o_down or disconnected */
+    bool is_link_up;     /* master-link-status:ok */
+    int64_t info_age_ms; /* since its INFO was read */
+    int64_t priority;
+    const char *primary_id;
+};
+
+/* One Sentinel and its own view of the primary and the replicas. */
+struct fact_sentinel {
+    const char *name;
+    const char *address;
+    bool is_reachable;
+    const char *trouble;
+    const char *trouble_code;
+    const char *product;
+    const char *version;
+    const char *series;
+    const char *process;  /* run id */
+    bool is_process_lost; /* as of a node */
+
+    const char *primary_id; /* whom it names to clients */
+    bool is_primary_down;   /* s_down or o_down */
+    bool is_failing_over;
+    int64_t quorum;         /* how many must agree that the primary is down */
+    int64_t sentinel_count; /* that it knows, itself included */
+    int64_t down_after_ms;
+    bool is_quorum_reached; /* CKQUORUM */
+    const char *quorum_message;
+
+    const char *server_target;
+    const char *config_digest;
+    struct fact_watched *watched; /* in the order of id */
+    size_t watched_count;
 };
 
 /* The programs of the target version, fetched and checked before anything moves. */
@@ -122,6 +168,8 @@ struct facts {
     int64_t read_at_ms;      /* struct clock time when reading began; not part of JSON */
     struct fact_node *nodes; /* in inventory order */
     size_t node_count;
+    struct fact_sentinel *sentinels; /* topology "sentinel": in inventory order */
+    size_t sentinel_count;
     struct fact_artefact *artefacts; /* target versions made ready for the request; may be empty */
     size_t artefact_count;
     struct fact_dry_start *dry_starts;
@@ -142,11 +190,18 @@ MUST_USE struct err *facts_from_json(
 const struct fact_node *facts_find(const struct facts *facts, const char *name);
 const struct fact_node *facts_find_id(const struct facts *facts, const char *id);
 
-/* The node that says of itself that it is primary and owns slots in that shard, or NULL. */
+const struct fact_sentinel *facts_find_sentinel(const struct facts *facts, const char *name);
+
+/* Does each node hold all data, so that one of them is the primary? (No Redis Cluster.) */
+bool facts_have_one_primary(const struct facts *facts);
+
+/* The node that says of itself that it is primary of that shard (in a Redis Cluster: and owns slots
+ * in it), or NULL. */
 const struct fact_node *facts_primary_of(const struct facts *facts, const char *shard);
 
 /* Fills `shard` of every node: primaries with slots, by lowest slot, are shard-1, shard-2, ...;
- * a replica has the shard of the primary it names; others NULL. */
+ * a replica has the shard of the primary it names; others NULL. Where there is one primary, it and
+ * its replicas are shard-1. */
 void facts_assign_shards(struct facts *facts);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "drivers/redis/conn.h"
 #include "drivers/redis/facts.h"
+#include "drivers/redis/peers.h"
 
 /* Opens a connection for one call, named and with a fresh password. */
 static struct err *open_for(const struct call *call, const struct redis_driver *driver,
@@ -15,8 +16,8 @@ static struct err *open_for(const struct call *call, const struct redis_driver *
     return err == NULL ? redis_conn_open(call, driver, node, &password, ret_conn) : err;
 }
 
-static struct err *read_state(
-    const struct call *call, struct redis_conn *conn, struct arena *arena, struct fact_node *node)
+static struct err *read_state(const struct call *call, const struct inv_cluster *cluster,
+    struct redis_conn *conn, struct arena *arena, struct fact_node *node)
 {
     struct str text;
     struct err *err = redis_conn_ask_text(call, conn, REDIS_COMMAND("INFO"), &text);
@@ -27,6 +28,10 @@ static struct err *read_state(
         return err;
     }
     redis_facts_replication(arena, text, node);
+    if (inv_cluster_has_one_primary(cluster)) {
+        redis_peers_of_info(arena, cluster, text, inv_cluster_find_node(cluster, node->name), node);
+        return NULL;
+    }
     if (node->is_loading) {
         return NULL; /* answers nothing about its cluster yet */
     }
@@ -48,7 +53,7 @@ static struct err *redis_get_state(const struct call *call, struct replication *
     struct fact_node fact = {.name = node->name, .address = node->name};
     struct err *err = open_for(call, driver, node, &conn);
     if (err == NULL) {
-        err = read_state(call, conn, &arena, &fact);
+        err = read_state(call, driver->cluster, conn, &arena, &fact);
     }
     if (err != NULL) {
         return err_wrap(err, node->name, "cannot read the node's role");
@@ -117,6 +122,9 @@ static struct err *redis_get_setting(const struct call *call, struct settings *s
     AUTO_REDIS_CONN conn = NULL;
     struct resp reply;
     struct err *err = open_for(call, driver, node, &conn);
+    if (err == NULL && node->is_sentinel) {
+        return redis_sentinel_get(call, conn, driver->cluster->master_name, name, ret_value);
+    }
     if (err == NULL) {
         err = redis_conn_ask(call, conn, REDIS_COMMAND("CONFIG", "GET", name), &reply);
     }
@@ -144,7 +152,11 @@ static struct err *redis_set_setting(const struct call *call, struct settings *s
     if (err == NULL) {
         err = refuse_stale_act(call, node);
     }
-    if (err == NULL) {
+    if (err == NULL && node->is_sentinel) {
+        const char *master = driver->cluster->master_name;
+        err = redis_conn_ask(
+            call, conn, REDIS_COMMAND("SENTINEL", "SET", master, name, value), &reply);
+    } else if (err == NULL) {
         err = redis_conn_ask(call, conn, REDIS_COMMAND("CONFIG", "SET", name, value), &reply);
     }
     if (err != NULL) {

@@ -35,8 +35,8 @@ enum {
 
 /* Lines blanked in the copy; given again at its end, since an included file may set them too. */
 static const char *const placed[] = {"aclfile", "bind", "cluster-config-file", "cluster-port",
-    "daemonize", "dir", "logfile", "pidfile", "port", "supervised", "syslog-enabled", "tls-port",
-    "unixsocket"};
+    "daemonize", "dir", "logfile", "pidfile", "port", "replicaof", "slaveof", "supervised",
+    "syslog-enabled", "tls-port", "unixsocket"};
 
 struct dry_start {
     const struct call *call;

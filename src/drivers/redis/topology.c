@@ -13,6 +13,7 @@
 #include "drivers/redis/config.h"
 #include "drivers/redis/conn.h"
 #include "drivers/redis/facts.h"
+#include "drivers/redis/peers.h"
 
 enum {
     NODE_READ_MS_MAX = 2000,
@@ -39,6 +40,15 @@ struct round {
     size_t count;
 };
 
+/* Where there is one primary, INFO is all that tells who follows whom. */
+static void follow_peers(const struct round *round, struct reading *reading, struct str info)
+{
+    const struct inv_cluster *cluster = round->driver->cluster;
+    if (inv_cluster_has_one_primary(cluster)) {
+        redis_peers_of_info(round->arena, cluster, info, reading->node, reading->fact);
+    }
+}
+
 static struct err *ask_replication(
     const struct call *call, const struct round *round, struct reading *reading)
 {
@@ -47,6 +57,7 @@ static struct err *ask_replication(
         redis_conn_ask_text(call, reading->conn, REDIS_COMMAND("INFO", "replication"), &info);
     if (err == NULL) {
         redis_facts_replication(round->arena, info, reading->fact);
+        follow_peers(round, reading, info);
     }
     return err;
 }
@@ -70,10 +81,14 @@ static void use_settings(const struct redis_config *live, struct fact_node *fact
     const char *appendonly = redis_config_get(live, "appendonly");
     const char *save = redis_config_get(live, "save");
     const char *min_replicas = redis_config_get(live, "min-replicas-to-write");
+    const char *priority = redis_config_get(live, "replica-priority");
     fact->has_appendonly = text_equal(appendonly, "yes");
     fact->is_persistent = fact->has_appendonly || (save != NULL && *save != '\0');
     if (min_replicas != NULL && !str_to_int64(str_of(min_replicas), &fact->min_replicas)) {
         fact->min_replicas = 0;
+    }
+    if (priority != NULL && !str_to_int64(str_of(priority), &fact->replica_priority)) {
+        fact->replica_priority = 0;
     }
 }
 
@@ -118,12 +133,15 @@ static struct err *ask_node(
         return err;
     }
     redis_facts_replication(round->arena, info, reading->fact);
+    follow_peers(round, reading, info);
     err = ask_settings(call, round, reading);
     if (err == NULL) {
         err = ask_clients(call, reading);
     }
     /* A server that loads its data answers nothing about the cluster. */
-    return err != NULL || reading->fact->is_loading ? err : ask_cluster(call, round, reading);
+    const bool is_asked =
+        !reading->fact->is_loading && !inv_cluster_has_one_primary(round->driver->cluster);
+    return err == NULL && is_asked ? ask_cluster(call, round, reading) : err;
 }
 
 /* The error becomes a fact. The outermost line is the connection's: it names the place itself. */
@@ -200,38 +218,47 @@ static struct err *read_config_file(const struct round *round, struct reading *r
     sha256_hex(buf_text(&text), text.size, digest);
     reading->fact->config_digest = arena_strdup(round->arena, digest);
     redis_config_parse(round->scratch, (struct str){text.data, text.size}, &reading->file);
+    redis_peers_of_file(round->arena, round->driver->cluster, &reading->file, reading->fact);
     explicit_bzero(text.data, text.size);
     return NULL;
 }
 
 /* The name of a file in the data directory: as the server runs, else as its file says. */
-static const char *path_in_directory(const struct round *round, const struct reading *reading,
+static const char *name_in_directory(const struct round *round, const struct reading *reading,
     const char *setting, const char *standard)
 {
     const char *name = redis_config_get(&reading->live, setting);
     if (name == NULL) {
         name = redis_config_get(&reading->file, setting);
     }
-    return arena_format(
-        round->scratch, "%s/%s", reading->node->directory, name == NULL ? standard : name);
+    return arena_strdup(round->arena, name == NULL ? standard : name);
+}
+
+static const char *path_in_directory(
+    const struct round *round, const struct reading *reading, const char *name)
+{
+    return arena_format(round->scratch, "%s/%s", reading->node->directory, name);
 }
 
 static struct err *read_directory(const struct round *round, struct reading *reading)
 {
     const struct inv_node *node = reading->node;
     struct host *host = round->driver->host;
+    struct fact_node *fact = reading->fact;
+    fact->rdb_file = name_in_directory(round, reading, "dbfilename", "dump.rdb");
+    fact->aof_file = name_in_directory(round, reading, "appendfilename", "appendonly.aof");
+    fact->aof_folder = name_in_directory(round, reading, "appenddirname", "appendonlydir");
+    fact->cluster_file = name_in_directory(round, reading, "cluster-config-file", "nodes.conf");
     struct err *err = host_exists(round->call, host, node,
-        path_in_directory(round, reading, "appenddirname", "appendonlydir"),
-        &reading->fact->has_appendonly_dir);
+        path_in_directory(round, reading, fact->aof_folder), &fact->has_appendonly_dir);
     if (err != NULL) {
         return err;
     }
     AUTO_BUF header = {0};
     bool exists = false;
     err = host_read_file(round->call, host, node,
-        path_in_directory(round, reading, "dbfilename", "dump.rdb"), RDB_HEADER_SIZE, &exists,
-        &header);
-    reading->fact->rdb_version = redis_facts_rdb_version((struct str){header.data, header.size});
+        path_in_directory(round, reading, fact->rdb_file), RDB_HEADER_SIZE, &exists, &header);
+    fact->rdb_version = redis_facts_rdb_version((struct str){header.data, header.size});
     return err;
 }
 
@@ -315,6 +342,7 @@ static struct err *redis_read(
         redis_conn_close(round.readings[i].conn);
     }
     facts_assign_shards(ret_facts);
+    redis_sentinels_read(call, driver, &password, ret_facts);
     return NULL;
 }
 
