@@ -256,8 +256,8 @@ static struct err *read_directory(const struct round *round, struct reading *rea
     }
     AUTO_BUF header = {0};
     bool exists = false;
-    err = host_read_file(round->call, host, node,
-        path_in_directory(round, reading, fact->rdb_file), RDB_HEADER_SIZE, &exists, &header);
+    err = host_read_file(round->call, host, node, path_in_directory(round, reading, fact->rdb_file),
+        RDB_HEADER_SIZE, &exists, &header);
     fact->rdb_version = redis_facts_rdb_version((struct str){header.data, header.size});
     return err;
 }

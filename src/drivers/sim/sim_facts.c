@@ -137,6 +137,10 @@ static void fill_files(const struct sim_node *node, struct arena *arena, struct 
     fact->config_digest = arena_strdup(arena, digest);
     fact->has_appendonly_dir = node->has_appendonly_dir;
     fact->rdb_version = node->rdb_version;
+    fact->rdb_file = "dump.rdb";
+    fact->aof_file = "appendonly.aof";
+    fact->aof_folder = "appendonlydir";
+    fact->cluster_file = "nodes.conf";
 }
 
 static void fill_node(
