@@ -393,7 +393,7 @@ static struct err *finish_take(struct claiming *claiming, int64_t epoch)
     return NULL;
 }
 
-static struct err *take(struct claiming *claiming)
+static struct err *take_claim(struct claiming *claiming)
 {
     size_t unseen_count = 0;
     const size_t count = claiming->survey.count;
@@ -417,7 +417,7 @@ static struct err *take(struct claiming *claiming)
     return finish_take(claiming, epoch);
 }
 
-static struct err *renew(struct claiming *claiming)
+static struct err *renew_claim(struct claiming *claiming)
 {
     struct claim_file file = make_claim(claiming, claiming->request->epoch);
     for (size_t i = 0; i < claiming->survey.count; i++) {
@@ -433,7 +433,7 @@ static struct err *renew(struct claiming *claiming)
 }
 
 /* Only what is ours; `held_count` is what could not be released. */
-static struct err *release(struct claiming *claiming)
+static struct err *release_claim(struct claiming *claiming)
 {
     struct claim_file file = make_claim(claiming, claiming->request->epoch);
     int64_t left_count = 0;
@@ -452,9 +452,9 @@ static struct err *claims_act(const struct call *call, void *context,
     const struct claim_request *request, struct arena *arena, struct claim_answer *ret_answer)
 {
     static struct err *(*const acts[])(struct claiming *) = {
-        [CLAIM_TAKE] = take,
-        [CLAIM_RENEW] = renew,
-        [CLAIM_RELEASE] = release,
+        [CLAIM_TAKE] = take_claim,
+        [CLAIM_RENEW] = renew_claim,
+        [CLAIM_RELEASE] = release_claim,
     };
     const struct claims *claims = context;
     struct claim_answer answer = {.node_count = (int64_t)claims->world->cluster->node_count};

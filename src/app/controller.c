@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/claims.h"
 #include "app/keeper.h"
 #include "app/report_file.h"
 #include "app/run_store.h"
@@ -44,6 +45,7 @@ struct controller {
     struct rules rules;
     struct stored_run run;
     struct world world;
+    struct claims claims;
     struct executor executor;
     struct workers *workers;
     struct server *server;
@@ -243,6 +245,10 @@ static struct err *open_executor(struct controller *controller)
         controller->log.level_min = LOG_DEBUG;
         world_trace(&controller->world, &controller->log);
     }
+    controller->claims = (struct claims){.world = &controller->world,
+        .directory = controller->directory,
+        .origin = controller->run.origin,
+        .run = controller->run.state.id};
     controller->executor = (struct executor){
         .steps = controller->tables->steps,
         .gates = strategy_gates,

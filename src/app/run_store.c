@@ -73,6 +73,7 @@ static struct err *append_first(struct journal *journal, struct stored_run *run,
     struct err *err = journal->ops->append(journal, id, records, ARRAY_COUNT(records),
         run_status_names[RUN_PLANNED], /* is_final= */ false);
     if (err == NULL) {
+        run->origin = arena_strdup(&run->arena, records[0].hash);
         run_init(&run->state, &run->plan, id);
         engine_fold_all(&run->state, records, ARRAY_COUNT(records));
     }
@@ -197,7 +198,8 @@ static struct err *load(struct journal *journal, const char *id, struct stored_r
     if (err == NULL) {
         err = load_copies(journal, run, records, count);
     }
-    if (err == NULL) {
+    if (err == NULL) { /* so there are records */
+        run->origin = arena_strdup(&run->arena, records[0].hash);
         run_init(&run->state, &run->plan, id);
         engine_fold_all(&run->state, records, count);
     }

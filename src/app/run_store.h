@@ -20,6 +20,7 @@ struct stored_run {
     struct plan plan;
     struct inventory inventory;
     const struct inv_cluster *cluster;
+    const char *origin;     /* hash of its first record: no other run anywhere has it */
     struct run_state state; /* folded; borrows `plan` */
 };
 void stored_run_release(struct stored_run *run);

@@ -109,6 +109,7 @@ static void what_is_created_is_loaded_and_folds_to_the_same(void **state)
     append_state(bed, &created, "RUNNING");
     AUTO_ERR err = stored_run_load(bed->journal, "orders-1", &loaded);
     assert_null(err);
+    assert_string_equal(loaded.origin, created.origin);
     assert_int_equal(loaded.state.status, RUN_RUNNING);
     assert_int_equal(loaded.state.epoch, 3);
     AUTO_JSON a = run_to_json(&created.state);
