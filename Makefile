@@ -5,6 +5,7 @@
 #   make demo       two live upgrades under load (NAIVE=1, KILL=1: see README)
 #   make fuzz       each fuzzer for 60 s        make bench    measurements
 #   make long-kill, long-nodes, long-data, long-writes: tests of up to 20 minutes each
+#   make mutants    breaks the source in many places and wants a test to notice each
 #   make tidy       the source rules alone      make install  into PREFIX (/usr/local)
 #
 # YES=1 lets test and demo install missing packages through sudo.
@@ -42,6 +43,9 @@ long-kill long-nodes long-data long-writes: all
 	scripts/deps.sh build run test
 	tests/long/run $@ $(BUILD)
 
+mutants: all
+	scripts/mutants --build $(BUILD)
+
 tidy:
 	tests/tidy/tidy.py
 
@@ -51,4 +55,4 @@ install: all
 clean:
 	rm -rf build build-asan build-tsan build-clang
 
-.PHONY: all test fuzz demo bench tidy install clean long-kill long-nodes long-data long-writes
+.PHONY: all test fuzz demo bench mutants tidy install clean long-kill long-nodes long-data long-writes

@@ -3,8 +3,8 @@
  *
  * Goal: whatever breaks and whenever the controller dies, the engine never takes out more than the
  * plan allows, does nothing without an intent on disk, loses no acknowledged write, and ends.
- * `sim_rolling --seed N` replays one seed and tells its story on standard error; a seed that failed
- * once becomes a case of its own below.
+ * `sim_rolling --seed N` replays one seed and tells its story on standard error, `--seeds N` takes
+ * other numbers of seeds; a seed that failed once becomes a case of its own below.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,10 +21,16 @@
 
 #ifdef __SANITIZE_ADDRESS__
 /* Five times as slow there, and looking for other faults than the plain build. */
-enum { SEED_COUNT = 60, WORLD_SEED_COUNT = 15, WALL_SEED_COUNT = 5, ABORT_SEED_COUNT = 10 };
+static uint64_t seed_count = 60;
 #else
-enum { SEED_COUNT = 300, WORLD_SEED_COUNT = 60, WALL_SEED_COUNT = 10, ABORT_SEED_COUNT = 30 };
+static uint64_t seed_count = 300;
 #endif
+
+/* Of sorts of stories that are told more rarely. */
+static uint64_t share_of_seeds(uint64_t share)
+{
+    return seed_count / share + 1;
+}
 
 struct hop {
     const char *server; /* of the beginning */
@@ -255,9 +261,9 @@ static void finalize_repairs_an_old_node_that_died_at_the_pause_point(void **UNU
 
 /* --- with faults --- */
 
-static void three_hundred_troubled_runs_complete(void **UNUSED(state))
+static void troubled_runs_complete(void **UNUSED(state))
 {
-    for (uint64_t seed = 1; seed <= SEED_COUNT; seed++) {
+    for (uint64_t seed = 1; seed <= seed_count; seed++) {
         const struct story story = story_of_seed(seed);
         play_well(&story);
     }
@@ -275,7 +281,7 @@ static struct story deadly_story(uint64_t seed)
 
 static void runs_end_though_servers_die(void **UNUSED(state))
 {
-    for (uint64_t seed = 1; seed <= WORLD_SEED_COUNT; seed++) {
+    for (uint64_t seed = 1; seed <= share_of_seeds(5); seed++) {
         const struct story story = deadly_story(1000 + seed);
         play_well(&story);
     }
@@ -283,7 +289,7 @@ static void runs_end_though_servers_die(void **UNUSED(state))
 
 static void an_aborted_run_is_planned_anew_and_completes(void **UNUSED(state))
 {
-    for (uint64_t seed = 1; seed <= ABORT_SEED_COUNT; seed++) {
+    for (uint64_t seed = 1; seed <= share_of_seeds(10); seed++) {
         struct story story = story_of_seed(2000 + seed);
         story.abort_at_ms = 300 * (int64_t)seed;
         AUTO_STAGE stage = {0};
@@ -321,7 +327,7 @@ static void the_same_seed_gives_the_same_journal(void **UNUSED(state))
 
 static void jumps_of_the_wall_clock_change_nothing(void **UNUSED(state))
 {
-    for (uint64_t seed = 1; seed <= WALL_SEED_COUNT; seed++) {
+    for (uint64_t seed = 1; seed <= share_of_seeds(30); seed++) {
         struct story story = story_of_seed(3000 + seed);
         struct universe_end steady, jumping;
         play(&story, /* is_traced= */ false, &steady);
@@ -349,9 +355,13 @@ static int tell_story(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    int64_t seed = 0;
-    if (argc == 3 && text_equal(argv[1], "--seed") && str_to_int64(str_of(argv[2]), &seed)) {
-        return tell_story((uint64_t)seed);
+    int64_t number = 0;
+    const bool has_number = argc == 3 && str_to_int64(str_of(argv[2]), &number);
+    if (has_number && text_equal(argv[1], "--seed")) {
+        return tell_story((uint64_t)number);
+    }
+    if (has_number && text_equal(argv[1], "--seeds")) {
+        seed_count = (uint64_t)number;
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(redis_6_0_becomes_7_0),
@@ -364,7 +374,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_dead_node_refuses_the_start),
         cmocka_unit_test(finalize_repairs_an_old_node_that_died_at_the_pause_point),
         cmocka_unit_test(the_same_seed_gives_the_same_journal),
-        cmocka_unit_test(three_hundred_troubled_runs_complete),
+        cmocka_unit_test(troubled_runs_complete),
         cmocka_unit_test(runs_end_though_servers_die),
         cmocka_unit_test(an_aborted_run_is_planned_anew_and_completes),
         cmocka_unit_test(jumps_of_the_wall_clock_change_nothing),

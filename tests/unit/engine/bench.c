@@ -202,14 +202,22 @@ static enum step_state see(const struct bench_step *step)
     return step->is_elsewhere ? STEP_ELSEWHERE : step->is_done ? STEP_DONE : STEP_ABSENT;
 }
 
+static void add_out(struct run_result *result, const char *node)
+{
+    const char **slot =
+        arena_push(&result->arena, &result->out, &result->out_count, sizeof(*result->out));
+    *slot = node;
+}
+
 /* Nodes whose stop took effect and whose start did not: out, as facts would show. */
 static void fill_out(const struct bench *bench, struct run_result *result)
 {
+    for (size_t i = 0; i < ARRAY_COUNT(bench->broken) && bench->broken[i] != NULL; i++) {
+        add_out(result, bench->broken[i]);
+    }
     for (size_t i = 0; i + 2 < ARRAY_COUNT(rows); i++) {
         if (rows[i].takes_out && bench->steps[i].is_done && !bench->steps[i + 2].is_done) {
-            const char **slot =
-                arena_push(&result->arena, &result->out, &result->out_count, sizeof(*result->out));
-            *slot = rows[i].node;
+            add_out(result, rows[i].node);
         }
     }
 }
@@ -222,7 +230,7 @@ static void look(const struct bench *bench, const struct run_task *task, struct 
         result->err = err_new(ERR_UNREACHABLE, "toy", "cannot see");
         return;
     }
-    result->seen = see(step);
+    result->seen = step->is_moving ? STEP_MOVING : see(step);
     if (result->seen == STEP_ABSENT && step->gate != GATE_YES) {
         add_answer(result, step->gate, step->reason);
     } else if (result->seen == STEP_ABSENT) {

@@ -18,6 +18,7 @@ struct bench_step {
     bool is_elsewhere;    /* somebody else moved it */
     bool is_blind;        /* verify cannot see */
     int64_t moving_looks; /* verify says MOVING so many times after apply */
+    bool is_moving;       /* before any apply: somebody else's change is on its way */
     int apply_count;      /* how often apply() reached the world */
     int undo_count;
     bool loses_reply;     /* apply takes effect and answers "unknown" */
@@ -40,6 +41,7 @@ struct bench {
     int64_t now_ms;
     int64_t wake_ms;
     enum gate_state health, during;
+    const char *broken[2]; /* nodes that are out for other reasons */
     bool is_probe_asked;
     bool has_ended;
     int exit_code;

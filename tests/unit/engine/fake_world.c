@@ -107,7 +107,8 @@ static struct gate_answer eval_c(const struct gate_input *input)
 static const struct gate_ops fake_gates[] = {
     {"a", "first", eval_a}, {"b", "second", eval_b}, {"c", "third", eval_c}};
 
-/* n1 serves, n2 cannot be reached, n3 is a replica whose link is down. */
+/* n1 serves; n2 cannot be reached, n3 has no link, n4 loads, n5 copies, n6 does not say its role:
+ * each is out for one reason only. */
 static struct err *read_facts(
     const struct call *UNUSED(call), void *context, struct facts *ret_facts)
 {
@@ -117,8 +118,8 @@ static struct err *read_facts(
         return err_new(ERR_INVALID, "inventory", "the password cannot be read");
     }
     struct arena *arena = &ret_facts->arena;
-    ret_facts->node_count = 3;
-    ret_facts->nodes = arena_alloc_array(arena, 3, sizeof(*ret_facts->nodes));
+    ret_facts->node_count = 6;
+    ret_facts->nodes = arena_alloc_array(arena, 6, sizeof(*ret_facts->nodes));
     struct fact_node *nodes = ret_facts->nodes;
     nodes[0] = (struct fact_node){
         .name = "n1", .is_reachable = true, .role = FACT_ROLE_PRIMARY, .version = "7.0.15"};
@@ -126,9 +127,17 @@ static struct err *read_facts(
     for (size_t i = 0; i < FAKE_GATE_COUNT; i++) {
         nodes[0].views[i].epoch = world->gates[i];
     }
-    nodes[1] = (struct fact_node){.name = "n2"};
+    nodes[1] = (struct fact_node){.name = "n2", .role = FACT_ROLE_PRIMARY};
     nodes[2] = (struct fact_node){
         .name = arena_strdup(arena, "n3"), .is_reachable = true, .role = FACT_ROLE_REPLICA};
+    nodes[3] = (struct fact_node){
+        .name = "n4", .is_reachable = true, .role = FACT_ROLE_PRIMARY, .is_loading = true};
+    nodes[4] = (struct fact_node){.name = "n5",
+        .is_reachable = true,
+        .role = FACT_ROLE_REPLICA,
+        .is_link_up = true,
+        .is_syncing = true};
+    nodes[5] = (struct fact_node){.name = "n6", .is_reachable = true};
     return NULL;
 }
 

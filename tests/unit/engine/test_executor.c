@@ -125,6 +125,16 @@ static void a_look_does_not_capture_again(void **state)
     assert_null(result->before);
 }
 
+static void a_look_does_not_bind_again(void **state)
+{
+    struct bed *bed = *state;
+    const struct run_task task = {
+        .kind = RUN_TASK_LOOK, .plan = &bed->step, .deadline_ms = DEADLINE_MS, .args = bed->before};
+    bed->result = executor_do(&bed->world.executor, &task);
+    assert_ptr_equal(bed->result->args, bed->before);
+    assert_int_equal(bed->world.bind_count, 0);
+}
+
 static void a_look_at_what_is_done_asks_no_gate(void **state)
 {
     struct bed *bed = *state;
@@ -148,10 +158,12 @@ static void a_look_that_sees_nothing_is_an_error(void **state)
 static void nodes_that_do_not_serve_are_told(void **state)
 {
     const struct run_result *result = look(*state, NULL);
-    assert_int_equal(result->out_count, 2);
-    assert_string_equal(result->out[0], "n2");
-    assert_string_equal(result->out[1], "n3");
-    assert_int_equal(js_count(result->nodes), 3);
+    static const char *const out[] = {"n2", "n3", "n4", "n5", "n6"};
+    assert_int_equal(result->out_count, ARRAY_COUNT(out));
+    for (size_t i = 0; i < ARRAY_COUNT(out); i++) {
+        assert_string_equal(result->out[i], out[i]);
+    }
+    assert_int_equal(js_count(result->nodes), 6);
     assert_string_equal(js_get_text(js_at(result->nodes, 0), "role"), "primary");
 }
 
@@ -395,6 +407,7 @@ int main(void)
         CASE(a_look_tells_the_worst_gate_first),
         CASE(an_assumption_counts_as_a_gate),
         CASE(a_look_does_not_capture_again),
+        CASE(a_look_does_not_bind_again),
         CASE(a_look_at_what_is_done_asks_no_gate),
         CASE(a_look_that_sees_nothing_is_an_error),
         CASE(nodes_that_do_not_serve_are_told),

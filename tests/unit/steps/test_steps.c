@@ -412,6 +412,18 @@ static void switchover_sees_another_primary_and_another_node(void **UNUSED(state
     assert_int_equal(verify(&attempt), STEP_ELSEWHERE);
 }
 
+/* Node ids are compared, not addresses: a primary that came under n4's address is not n4. */
+static void switchover_does_not_trust_another_node_under_the_same_address(void **UNUSED(state))
+{
+    AUTO_FIXTURE fixture;
+    fixture_open(&fixture, &(struct fixture_options){.seed = 1});
+    AUTO_ATTEMPT attempt = begin_switchover(&fixture);
+    js_put_text(attempt.args, "id", "an-id-that-is-gone");
+    assert_int_equal(verify(&attempt), STEP_ELSEWHERE);
+    fixture_switchover(&fixture, "n4");
+    assert_int_equal(verify(&attempt), STEP_ELSEWHERE);
+}
+
 static void switchover_cannot_see_a_node_that_is_down_or_loads(void **UNUSED(state))
 {
     AUTO_FIXTURE fixture;
@@ -576,6 +588,7 @@ int main(void)
         cmocka_unit_test(switchover_is_absent_moving_then_done),
         cmocka_unit_test(switchover_is_moving_while_the_old_primary_cannot_be_asked),
         cmocka_unit_test(switchover_sees_another_primary_and_another_node),
+        cmocka_unit_test(switchover_does_not_trust_another_node_under_the_same_address),
         cmocka_unit_test(switchover_cannot_see_a_node_that_is_down_or_loads),
         cmocka_unit_test(setting_is_absent_then_done_and_may_be_repeated),
         cmocka_unit_test(setting_compares_sizes_as_numbers_and_texts_as_texts),

@@ -259,6 +259,22 @@ static void steps_are_in_order(void **UNUSED(state))
     }
 }
 
+/* Two elections at once compete for the votes of one epoch. */
+static void switchovers_follow_one_another(void **UNUSED(state))
+{
+    AUTO_STORY story;
+    story_init(&story, NULL, NULL);
+    AUTO_PLAN plan = {0};
+    make_plan(&story, &plan);
+    const struct plan_phase *phase = &plan.phases[plan.phase_count - 2];
+    assert_string_equal(phase->name, "switchover");
+    assert_int_equal(phase->step_count, 3);
+    for (size_t i = 1; i < phase->step_count; i++) {
+        assert_int_equal(phase->steps[i].after_count, 1);
+        assert_string_equal(phase->steps[i].after[0], phase->steps[i - 1].id);
+    }
+}
+
 static void a_plan_outlives_its_facts(void **UNUSED(state))
 {
     AUTO_PLAN plan = {0};
@@ -283,6 +299,19 @@ static void a_cluster_at_the_target_has_nothing_to_do_even_when_unwell(void **UN
     assert_string_equal(plan.request.to, "redis 7.0.15");
 }
 
+static void another_product_of_the_same_version_is_not_the_target(void **UNUSED(state))
+{
+    AUTO_STORY story;
+    story_init(&story,
+        "{\"nodes\": {\"*\": {\"version\": \"7.0.15\", \"product\": \"valkey\", "
+        "\"series\": \"valkey/8.1\"}}}",
+        NULL);
+    AUTO_PLAN plan = {0};
+    struct plan_refusal refusal;
+    assert_false(rolling_plan(&story.rolling, &story.arena, &plan, &refusal));
+    assert_true(refusal.answer_count > 0);
+}
+
 static void a_node_that_is_down_is_not_taken_for_upgraded(void **UNUSED(state))
 {
     AUTO_STORY story;
@@ -302,8 +331,10 @@ int main(void)
         cmocka_unit_test(switchovers_end_although_an_old_node_holds_less),
         cmocka_unit_test(finalize_may_open_with_a_broken_way_back),
         cmocka_unit_test(steps_are_in_order),
+        cmocka_unit_test(switchovers_follow_one_another),
         cmocka_unit_test(a_plan_outlives_its_facts),
         cmocka_unit_test(a_cluster_at_the_target_has_nothing_to_do_even_when_unwell),
+        cmocka_unit_test(another_product_of_the_same_version_is_not_the_target),
         cmocka_unit_test(a_node_that_is_down_is_not_taken_for_upgraded),
     };
     struct CMUnitTest tests[ARRAY_COUNT(moments) + ARRAY_COUNT(others)];

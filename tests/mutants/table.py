@@ -1,0 +1,368 @@
+"""The mutants: one small change of the source each, that some test has to notice.
+
+Gates and the lists of gates are read from the source itself, so that a new one is a mutant on the
+day it is written. The other rules are listed by hand: what to look for, which must be there
+exactly once, and what to put in its place.
+"""
+import re
+from dataclasses import dataclass
+
+STEPS = "src/strategies/rolling_steps.c"
+ROLLING = "src/strategies/rolling.c"
+GATES = "src/strategies/gates.c"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    edits: tuple  # of (file, found exactly once, what takes its place)
+
+    def files(self):
+        return sorted({file for file, _, _ in self.edits})
+
+    def apply(self, file, text):
+        """The changed text of one file, or None when a place is not there exactly once."""
+        for place, old, new in self.edits:
+            if place == file:
+                if text.count(old) != 1:
+                    return None
+                text = text.replace(old, new)
+        return text
+
+
+# --- gates: each answers yes, whatever it sees ---
+
+YES = """static struct gate_answer mutant_yes(const struct gate_input *input)
+{
+    (void)input;
+    return (struct gate_answer){.state = GATE_YES, .gate = "NAME"};
+}
+
+"""
+
+
+def gate_mutants(root):
+    text = (root / GATES).read_text()
+    head = "const struct gate_ops strategy_gates[] = {"
+    for name, function in re.findall(r'^ +\{"(\w+)",\s*"[^"]*",\s*(gate_\w+)\},$', text, re.M):
+        yield Mutant(f"gate {name} answers yes", (
+            (GATES, head, YES.replace("NAME", name) + head),
+            (GATES, f"{function}}},", "mutant_yes},")))
+
+
+# --- lists of gates: each member is forgotten ---
+
+def without(text, start, end):
+    """The text without the member of a list at [start, end) and without one of its commas."""
+    after = re.match(r",\s*(\\\n\s*)?", text[end:])
+    if after:
+        return text[:start] + text[end + after.end():]
+    before = re.search(r",\s*(\\\n\s*)?$", text[:start])
+    return text[:before.start()] + text[end:]
+
+
+def list_mutants(root, file, head, member):
+    """A mutant for each member of each list whose head matches."""
+    text = (root / file).read_text()
+    for found in re.finditer(head, text, re.M):
+        end = re.compile(r"\n\n|\};\n").search(text, found.end()).start()
+        for item in re.compile(member).finditer(text, found.end(), end):
+            if item.group("name") == "NULL":
+                continue
+            old = text[found.start():end]
+            new = without(old, item.start() - found.start(), item.end() - found.start())
+            how = item.group("how").replace("TELL_", "").strip()
+            yield Mutant(f"{found.group('list')} without {item.group('name')}"
+                         f"{'' if how in ('', '0', 'details') else f' ({how})'}",
+                         ((file, old, new),))
+
+
+# {"drained", TELL_NODE}, also over three lines, and READY_FOR_PHASE(0)
+GATE_USE = r'(?:\{\s*(?:\\\s*)?"(?P<name>\w+)",\s*(?P<how>[\w |]+?)\s*(?:\\\s*)?\})'
+MACRO_USE = r"(?P<name>\b(?:CLUSTER_IS_WELL|READY_FOR_[A-Z]+)\b)\((?P<how>[\w |]*)\)"
+LIST_HEAD = r"^static const struct gate_use (?P<list>\w+)\[\] = \{"
+MACRO_HEAD = r"^#define (?P<list>CLUSTER_IS_WELL|READY_FOR_[A-Z]+)\(details\)"
+PREFLIGHT = r'\{"(?P<name>\w+)",(?P<how>) (?:\w+, )*\w+\}'
+
+
+def all_list_mutants(root):
+    for head in (LIST_HEAD, MACRO_HEAD):
+        for member in (GATE_USE, MACRO_USE):
+            yield from list_mutants(root, STEPS, head, member)
+    yield from list_mutants(root, ROLLING, r"^\} (?P<list>preflights)\[\] = \{", PREFLIGHT)
+
+
+# --- rules, by hand ---
+
+DECIDE = "src/engine/decide.c"
+DECIDE_STEPS = "src/engine/decide_steps.c"
+DECIDE_HEALTH = "src/engine/decide_health.c"
+EXECUTOR = "src/engine/executor.c"
+LOOP = "src/engine/loop.c"
+RUN = "src/engine/run.c"
+STOP = "src/steps/service_stop.c"
+START = "src/steps/service_start.c"
+SWITCH = "src/steps/package_switch.c"
+SETTING = "src/steps/repl_setting.c"
+SWITCHOVER = "src/steps/repl_switchover.c"
+
+# The name of the rule that is missing, the file, what to find, what to put there.
+ORDER = (
+    ("the switch of a program follows the stop", STEPS,
+     'js_put_text(step->args, "series", target->series);\n'
+     "    follow_step(rolling, step, earlier);\n    earlier = step->id;",
+     'js_put_text(step->args, "series", target->series);\n    earlier = step->id;'),
+    ("a start follows the switch of its program", STEPS,
+     "step->settle_ms = START_SETTLE_MS;\n    follow_step(rolling, step, earlier);",
+     "step->settle_ms = START_SETTLE_MS;"),
+    ("settings of an upgraded node follow its start", STEPS,
+     "    if (earlier != NULL) {\n        follow_step(rolling, step, earlier);\n    }\n}\n\n/* A long",
+     "    (void)earlier;\n}\n\n/* A long"),
+    ("one switchover after the other", STEPS,
+     "step->hold_ms = rolling_hold_ms(arena, shard->primary);\n    if (earlier != NULL) {",
+     "step->hold_ms = rolling_hold_ms(arena, shard->primary);\n    if (false) {"),
+    ("a stop takes from the budget of shard and cluster", STEPS,
+     "    if (sort->takes_out) {\n        step->takes",
+     "    if (false) {\n        step->takes"),
+    ("a stop takes from the budget of the cluster", STEPS,
+     'step->takes[step->takes_count++] = "cluster";', ""),
+    ("a stop takes from the budget of the shard", STEPS,
+     "step->takes[step->takes_count++] = step->shard;", ""),
+    ("finalize ends the way back", STEPS,
+     "    .takes_out = true,\n    .ends_way_back = true};", "    .takes_out = true};"),
+    ("a started server is watched for a while", STEPS,
+     "step->settle_ms = START_SETTLE_MS;", "step->settle_ms = 0;"),
+    ("a switchover is given time before it counts as failed", STEPS,
+     "step->settle_ms = SWITCHOVER_SETTLE_MS;", "step->settle_ms = 0;"),
+    ("the backlog lasts until finalize", STEPS,
+     'backlog_setting, backlog_bytes, PLAN_SCOPE_FINALIZE};',
+     'backlog_setting, backlog_bytes, PLAN_SCOPE_RUN};'),
+    ("a backlog that is large enough stays", STEPS,
+     "if (act->node->backlog_bytes < backlog_bytes) {", "if (true) {"),
+    ("the way back is watched", STEPS, "    add_during(rolling);\n}", "}"),
+    ("finalize is the last phase", STEPS,
+     '{"finalize", "the old nodes onto', '{"afterwards", "the old nodes onto'),
+    ("old primaries wait for finalize", ROLLING,
+     "push_node(arena, &shard->late, &shard->late_count, shard->primary);",
+     "push_node(arena, &shard->early, &shard->early_count, shard->primary);"),
+    ("old replicas of a new primary wait for finalize", ROLLING,
+     "        if (is_switched) {\n            push_node",
+     "        if (false) {\n            push_node"),
+    ("nodes at the target are left alone", ROLLING,
+     "        if (rolling_is_at_target(node, target)) {\n            continue;",
+     "        if (false) {\n            continue;"),
+    ("a product is part of a version", ROLLING,
+     "return text_equal(node->product, target->product) && ", "return "),
+    ("the heir is the first by name", ROLLING,
+     "strcmp(node->name, shard->heir->name) < 0", "strcmp(node->name, shard->heir->name) > 0"),
+    ("the heir keeps its data on disk", ROLLING,
+     "        const struct gate_answer answer = ask_heir(request, shards[i].heir, arena);\n"
+     "        if (answer.state != GATE_YES) {",
+     "        const struct gate_answer answer = ask_heir(request, shards[i].heir, arena);\n"
+     "        if (false) {"),
+    ("only what passes by itself may wait", ROLLING,
+     "preflights[i].may_wait && answer.state == GATE_NOT_YET", "answer.state == GATE_NOT_YET"),
+)
+
+ENGINE = (
+    ("a step waits for those that it follows", DECIDE_STEPS,
+     "const long index = run_find_step(state, step->plan->after[i]);\n        if (index >= 0 && ",
+     "const long index = run_find_step(state, step->plan->after[i]);\n        if (false && "),
+    ("a begun chain is finished before stopping", DECIDE_STEPS,
+     "            (run_step_is_final(earlier) || earlier->status == RUN_STEP_INTENDED)) {",
+     "            false) {"),
+    ("only steps of the open phase start", DECIDE_STEPS,
+     "if (state->phases[step->phase] != RUN_PHASE_OPEN || ", "if ("),
+    ("nothing new starts while pausing", DECIDE_STEPS,
+     "    if (state->status == RUN_RUNNING) {\n        return true;",
+     "    if (state->status != RUN_PAUSED) {\n        return true;"),
+    ("a paused run does nothing", DECIDE_STEPS,
+     "    if (state->status == RUN_RUNNING) {\n        return true;",
+     "    if (true) {\n        return true;"),
+    ("a stop waits for what is in flight", DECIDE_STEPS,
+     "        if (live->in_flight != RUN_TASK_NONE || live->is_verifying) {\n            return false;",
+     "        if (false) {\n            return false;"),
+    ("a red gate keeps a step from acting", DECIDE_STEPS,
+     "    if (result->answer_count > 0) {\n        wait_for_gate(turn, step, &result->answers[0]);",
+     "    if (false) {\n        wait_for_gate(turn, step, &result->answers[0]);"),
+    ("the budget is kept", DECIDE_STEPS,
+     "        if (group != NULL && count > group->max_unavailable) {", "        if (false) {"),
+    ("begun acts count against the budget", DECIDE_STEPS,
+     "(contains(out, result->out_count, node) || is_reserved(state, node))",
+     "contains(out, result->out_count, node)"),
+    ("nodes out for other reasons count against the budget", DECIDE_STEPS,
+     "(contains(out, result->out_count, node) || is_reserved(state, node))",
+     "is_reserved(state, node)"),
+    ("a node that is out already costs nothing", DECIDE_STEPS,
+     "if (!step->plan->takes_out || contains(out, result->out_count, step->plan->node)) {",
+     "if (!step->plan->takes_out) {"),
+    ("an intent is on disk before the act", LOOP,
+     "    struct err *err = commit(engine, &commands);\n",
+     "    for (size_t i = 0; i < commands.count; i++) {\n"
+     "        loop_carry_out(engine, &commands.list[i]);\n    }\n"
+     "    commands.count = 0;\n"
+     "    struct err *err = commit(engine, &commands);\n"),
+    ("an intent is journaled", DECIDE_STEPS,
+     "    turn_emit(turn, JOURNAL_INTENT, step, body);", "    js_free(body);"),
+    ("an attempt has a number", DECIDE, "        record->attempt++;", ""),
+    ("what is done already is found", DECIDE_STEPS,
+     "        if (step->attempt == 0) {\n            turn_emit(turn, JOURNAL_FOUND, step, js_object());",
+     "        if (step->attempt == 0) {\n            intend(turn, step, result);"),
+    ("what is on its way is waited for", DECIDE_STEPS,
+     "    case STEP_MOVING: {\n        const struct gate_answer",
+     "    case STEP_MOVING: {\n        if (true) { break; }\n        const struct gate_answer"),
+    ("what somebody else changed is left", DECIDE_STEPS,
+     "    case STEP_ELSEWHERE: {\n        struct json *body = js_object();\n",
+     "    case STEP_ELSEWHERE: {\n        if (true) { break; }\n"
+     "        struct json *body = js_object();\n"),
+    ("after a restart an intent is verified, not repeated", DECIDE_STEPS,
+     "    (void)submit(turn, live->is_verifying ? RUN_TASK_VERIFY : RUN_TASK_LOOK, step,",
+     "    (void)submit(turn, live->is_verifying && (!turn->state->is_resumed || live->has_seen)\n"
+     "        ? RUN_TASK_VERIFY : live->is_verifying ? RUN_TASK_APPLY : RUN_TASK_LOOK, step,"),
+    ("values to restore are read once", EXECUTOR,
+     "    if (result->answer_count > 0 || job->task->before != NULL) {",
+     "    if (result->answer_count > 0) {"),
+    ("arguments are bound once", EXECUTOR,
+     "    if (job->task->args != NULL) {\n        result->args", "    if (false) {\n        result->args"),
+    ("gates are asked again right before the act", EXECUTOR,
+     "    if (plan->gate_count > 0 || plan->assumption_count > 0) {", "    if (false) {"),
+    ("nothing is sent after the deadline", EXECUTOR,
+     "    if (!call_may_send(&job->call)) {", "    if (false) {"),
+    ("a gate that nobody knows is never yes", EXECUTOR,
+     "        return (struct gate_answer){GATE_NEVER, gate->name, ",
+     "        return (struct gate_answer){GATE_YES, gate->name, "),
+    ("a step of an older meaning is refused", EXECUTOR,
+     "step->def < ops->def_min || ", ""),
+    ("a step of a newer meaning is refused", EXECUTOR, " || step->def > ops->def", ""),
+    ("the worst answer is told first", EXECUTOR,
+     "slot[-1].state < answer.state", "slot[-1].state > answer.state"),
+    ("a cluster that cannot be read is not green", EXECUTOR,
+     "        result->during = *slot;\n", "        result->answer_count = 0;\n"),
+    ("an unreachable node is out", EXECUTOR, "return !node->is_reachable || node->is_loading",
+     "return node->is_loading"),
+    ("a loading node is out", EXECUTOR, "|| node->is_loading ||", "||"),
+    ("a replica without link is out", EXECUTOR, "(!node->is_link_up || node->is_syncing)",
+     "node->is_syncing"),
+    ("a copying replica is out", EXECUTOR, "(!node->is_link_up || node->is_syncing)",
+     "!node->is_link_up"),
+    ("absent counts when it stood still", DECIDE_STEPS,
+     "const bool is_settled = now_ms - live->seen_since_ms >= step->plan->settle_ms;",
+     "const bool is_settled = true;"),
+    ("attempts are counted", DECIDE_STEPS,
+     "    if (live->failure_count < TURN_ATTEMPTS_MAX) {", "    if (true) {"),
+    ("an attempt ends at its deadline", DECIDE_STEPS,
+     "const bool is_late = now_ms >= live->deadline_ms;", "const bool is_late = false;"),
+    ("a step that cannot be read is looked at until its deadline", DECIDE_STEPS,
+     "    if (turn->event->now_ms < step->live.deadline_ms) {", "    if (false) {"),
+    ("not yet ends with the window", DECIDE_STEPS,
+     "    if (answer->state == GATE_NOT_YET && now_ms < live->deadline_ms) {",
+     "    if (answer->state == GATE_NOT_YET) {"),
+    ("needs you is asked at once", DECIDE_STEPS,
+     "    if (answer->state == GATE_NOT_YET && now_ms < live->deadline_ms) {",
+     "    if (now_ms < live->deadline_ms) {"),
+    ("the health of a phase is waited for until its window ends", DECIDE_HEALTH,
+     "    if (worst->state == GATE_NOT_YET && now_ms < health->deadline_ms) {",
+     "    if (worst->state == GATE_NOT_YET) {"),
+    ("a phase opens when its gates are green", DECIDE_HEALTH,
+     "    } else if (result->answer_count > 0) {\n        wait_for_green(turn, result);",
+     "    } else if (false) {\n        wait_for_green(turn, result);"),
+    ("a phase closes when its steps are done", DECIDE_HEALTH,
+     "        if (are_steps_final(state, phase)) {", "        if (true) {"),
+    ("finalize waits for the operator", DECIDE_HEALTH,
+     "    if (run_phase_is_finalize(state, phase) && !state->is_finalizing) {", "    if (false) {"),
+    ("soak counts observed time only", DECIDE_HEALTH,
+     "    if (is_green && state->is_soak_green) {", "    if (is_green) {"),
+    ("soak counts healthy time only", DECIDE_HEALTH,
+     "    if (is_green && state->is_soak_green) {", "    if (state->is_soak_green) {"),
+    ("the way back is watched at the pause point", DECIDE_HEALTH,
+     "    watch_way_back(turn, &result->during);\n", ""),
+    ("a way back that is closed stays closed", DECIDE_HEALTH,
+     " || turn->state->way_back == RUN_WAY_BACK_CLOSED) {", ") {"),
+    ("finalize closes the way back", RUN,
+     "        state->way_back = RUN_WAY_BACK_CLOSED;\n", ""),
+    ("scopes are closed at the pause point", DECIDE_HEALTH,
+     "        if (steps_close_scopes(turn, PLAN_SCOPE_RUN)) {", "        if (true) {"),
+    ("an abort closes what is open", DECIDE,
+     "steps_are_idle(turn->state) && steps_close_scopes(turn, PLAN_SCOPE_FINALIZE)",
+     "steps_are_idle(turn->state)"),
+    ("an abort waits for what is in flight", DECIDE,
+     "if (steps_are_idle(turn->state) && steps_close_scopes(turn, PLAN_SCOPE_FINALIZE)) {",
+     "if (steps_close_scopes(turn, PLAN_SCOPE_FINALIZE)) {"),
+    ("a question says why", DECIDE_STEPS, "    js_push(reasons, js_text(text));\n", ""),
+    ("an answer of an unread probe is no proof", DECIDE,
+     "return is_clean && (is_whole || !state->plan->policy.probe_required);", "return is_clean;"),
+    ("a failed request is no proof", DECIDE,
+     'probe_number(probe, "failed") == 0 && ', ""),
+    ("resuming tries failed steps again", RUN,
+     "if (step->status == RUN_STEP_FAILED || step->status == RUN_STEP_FOREIGN) {", "if (false) {"),
+    ("a step that could not be read is verified again", RUN,
+     "            step->status = RUN_STEP_INTENDED;\n        }\n    }\n}",
+     "            step->status = RUN_STEP_PENDING;\n        }\n    }\n}"),
+    ("a restart begins with a higher epoch", RUN,
+     "        state->epoch = record->epoch;", ""),
+)
+
+STEP_KINDS = (
+    ("a server that answers has not stopped", STOP,
+     "        err = service_stop_check_silence(call, node);\n", "        err = NULL;\n"),
+    ("a stop ends the process that was captured", STOP,
+     "identity == NULL || text_equal(identity, status.identity)", "true"),
+    ("a server that loads is not started yet", START, "err != NULL || state.is_loading",
+     "err != NULL"),
+    ("a started server runs the planned series", START,
+     'text_equal(state.series, js_get_text(bound->args, "series"))', "true"),
+    ("a link that somebody moved is left", SWITCH,
+     "captured == NULL || text_equal(target, captured)", "true"),
+    ("a setting that somebody changed is left", SETTING,
+     "captured == NULL || is_same_value(value, captured)", "true"),
+    ("a setting that somebody changed is not restored", SETTING,
+     '    if (!is_same_value(value, js_get_text(bound->args, "value"))) {', "    if (false) {"),
+    ("equal sizes are equal values", SETTING, "        return a_number == b_number;",
+     "        return strcmp(a, b) == 0;"),
+    ("a switchover is done when both sides say so", SWITCHOVER,
+     '        return repl_switchover_verify_old(call, bound->args, ret_state);',
+     "        *ret_state = STEP_DONE;\n        return NULL;"),
+    ("another node under the address is not trusted", SWITCHOVER,
+     '    if (!text_equal(state.id, js_get_text(bound->args, "id"))) {', "    if (false) {"),
+    ("a replica of another primary is not promoted", SWITCHOVER,
+     "*ret_state = is_before ? STEP_ABSENT : STEP_ELSEWHERE;", "*ret_state = STEP_ABSENT;"),
+    ("a step refuses to send too late", "src/steps/step_args.c",
+     "    return err != NULL ? err : step_check_send(call, *ret_node);", "    return err;"),
+    ("a step refuses arguments that it does not know", "src/steps/step_args.c",
+     "        if (!is_known_key(keys, key)) {", "        if (false) {"),
+)
+
+
+def rule_mutants():
+    for rules in (ORDER, ENGINE, STEP_KINDS):
+        for name, file, old, new in rules:
+            yield Mutant("not: " + name, ((file, old, new),))
+
+
+# What one list of rules finds at least: fewer, and the pattern does not fit the source any more.
+LEAST = {"gates": 25, "lists": 70}
+
+
+def all_mutants(root):
+    gates, lists = list(gate_mutants(root)), list(all_list_mutants(root))
+    assert len(gates) >= LEAST["gates"], f"only {len(gates)} gates found in {GATES}"
+    assert len(lists) >= LEAST["lists"], f"only {len(lists)} members of lists found"
+    mutants = gates + lists + list(rule_mutants())
+    names = [mutant.name for mutant in mutants]
+    assert len(set(names)) == len(names), "two mutants have one name"
+    return mutants
+
+
+# In `make test`: some of every sort.
+SAMPLE = (
+    "gate views_agree answers yes",
+    "gate way_back_fed answers yes",
+    "not: a start follows the switch of its program",
+    "not: one switchover after the other",
+    "not: a begun chain is finished before stopping",
+    "not: the budget is kept",
+    "not: an intent is on disk before the act",
+    "not: after a restart an intent is verified, not repeated",
+    "not: gates are asked again right before the act",
+    "not: a server that answers has not stopped",
+)
