@@ -1,7 +1,9 @@
 #include "app/world.h"
 
 #include "base/str.h"
+#include "drivers/cutover.h"
 #include "drivers/fence.h"
+#include "drivers/guard.h"
 #include "drivers/host.h"
 #include "drivers/local/local.h"
 #include "drivers/package.h"
@@ -42,6 +44,7 @@ static struct err *open_redis(struct world *world)
         world->replication = redis.replication;
         world->settings = redis.settings;
         world->fence = redis.fence;
+        world->cutover = redis.cutover;
     }
     return err;
 }
@@ -130,6 +133,8 @@ void world_trace(struct world *world, const struct log *log)
 
 void world_close(struct world *world)
 {
+    guard_close(world->guard);
+    cutover_close(world->cutover);
     topology_close(world->topology);
     replication_close(world->replication);
     settings_close(world->settings);

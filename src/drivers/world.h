@@ -9,7 +9,9 @@
 
 #include "model/inventory.h"
 
+struct cutover;
 struct fence;
+struct guard;
 struct host;
 struct package;
 struct replication;
@@ -23,6 +25,8 @@ struct world {
     struct replication *replication;
     struct settings *settings;
     struct fence *fence;
+    struct cutover *cutover;
+    struct guard *guard; /* NULL: outside of a run */
     struct service *service;
     struct package *package;
     struct host *host;

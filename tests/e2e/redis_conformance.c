@@ -148,6 +148,7 @@ static void open_world(struct e2e *e2e)
         .replication = redis.replication,
         .settings = redis.settings,
         .fence = redis.fence,
+        .cutover = redis.cutover,
         .service = process_open(&e2e->cluster),
         .host = host};
 }
@@ -269,6 +270,7 @@ static void stop_cluster(struct e2e *e2e)
     replication_close(e2e->world.replication);
     settings_close(e2e->world.settings);
     fence_close(e2e->world.fence);
+    cutover_close(e2e->world.cutover);
     service_close(e2e->world.service);
     host_close(e2e->world.host);
     err_free(fs_remove_tree(e2e->folder));

@@ -125,11 +125,17 @@ static void wipe_buf(struct buf *bytes)
     buf_release(bytes);
 }
 
+static enum resp_result parse_input(struct redis_conn *conn, struct resp *ret_reply)
+{
+    const struct str input = {conn->input.data, conn->input.size};
+    return resp_parse(input, conn->pool, POOL_COUNT, ret_reply, &conn->used);
+}
+
 static struct err *receive_reply(
     const struct call *call, struct redis_conn *conn, struct resp *ret_reply)
 {
     const char *where = stream_where(conn->stream);
-    enum resp_result result = RESP_MORE;
+    enum resp_result result = conn->input.size == 0 ? RESP_MORE : parse_input(conn, ret_reply);
     while (result == RESP_MORE) {
         struct err *err = stream_receive(call, conn->stream, &conn->input);
         if (err != NULL) {
@@ -138,8 +144,7 @@ static struct err *receive_reply(
         if (conn->input.size > REPLY_SIZE_MAX) {
             return err_new(ERR_UNKNOWN, where, "the reply is longer than %d bytes", REPLY_SIZE_MAX);
         }
-        const struct str input = {conn->input.data, conn->input.size};
-        result = resp_parse(input, conn->pool, POOL_COUNT, ret_reply, &conn->used);
+        result = parse_input(conn, ret_reply);
     }
     if (result == RESP_DONE) {
         return NULL;
@@ -148,22 +153,33 @@ static struct err *receive_reply(
     return err_hint(err_code(err, "not_redis"), "check address and port, and whether it wants TLS");
 }
 
-struct err *redis_conn_ask(const struct call *call, struct redis_conn *conn,
-    const char *const *argv, struct resp *ret_reply)
+struct err *redis_conn_send(
+    const struct call *call, struct redis_conn *conn, const char *const *argv)
 {
-    buf_consume(&conn->input, conn->used);
-    conn->used = 0;
     struct buf output = {0};
     append_command(&output, argv);
     struct err *err = stream_send(call, conn->stream, output.data, output.size);
     wipe_buf(&output);
-    if (err == NULL) {
-        err = receive_reply(call, conn, ret_reply);
-    }
+    return err;
+}
+
+struct err *redis_conn_receive(const struct call *call, struct redis_conn *conn,
+    const char *const *argv, struct resp *ret_reply)
+{
+    buf_consume(&conn->input, conn->used);
+    conn->used = 0;
+    struct err *err = receive_reply(call, conn, ret_reply);
     if (err != NULL) {
         return err;
     }
     return ret_reply->type == RESP_ERROR ? make_refusal(conn, argv, ret_reply->text) : NULL;
+}
+
+struct err *redis_conn_ask(const struct call *call, struct redis_conn *conn,
+    const char *const *argv, struct resp *ret_reply)
+{
+    struct err *err = redis_conn_send(call, conn, argv);
+    return err == NULL ? redis_conn_receive(call, conn, argv, ret_reply) : err;
 }
 
 struct err *redis_conn_ask_text(

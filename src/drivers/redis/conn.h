@@ -30,6 +30,12 @@ MUST_USE struct err *redis_conn_open(const struct call *call, const struct redis
 MUST_USE struct err *redis_conn_ask(const struct call *call, struct redis_conn *conn,
     const char *const *argv, struct resp *ret_reply);
 
+/* Its two halves, for replies that come later or with others in between. */
+MUST_USE struct err *redis_conn_send(
+    const struct call *call, struct redis_conn *conn, const char *const *argv);
+MUST_USE struct err *redis_conn_receive(const struct call *call, struct redis_conn *conn,
+    const char *const *argv, struct resp *ret_reply);
+
 /* The same for a command that is answered by text. Errors: also ERR_INVALID for another type. */
 MUST_USE struct err *redis_conn_ask_text(const struct call *call, struct redis_conn *conn,
     const char *const *argv, struct str *ret_text);

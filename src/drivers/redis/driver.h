@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "drivers/cutover.h"
 #include "drivers/fence.h"
 #include "drivers/host.h"
 #include "drivers/replication.h"
@@ -18,6 +19,7 @@ struct redis_driver {
     struct replication replication;
     struct settings settings;
     struct fence fence;
+    struct cutover cutover;
     const struct inv_cluster *cluster; /* borrowed */
     struct host *host;                 /* borrowed */
     struct tls *tls;                   /* NULL: plain connections */
@@ -27,7 +29,8 @@ struct redis_driver {
 extern const struct topology_ops redis_topology_ops;       /* topology.c */
 extern const struct replication_ops redis_replication_ops; /* control.c */
 extern const struct settings_ops redis_settings_ops;
-extern const struct fence_ops redis_fence_ops; /* fence.c */
+extern const struct fence_ops redis_fence_ops;     /* fence.c */
+extern const struct cutover_ops redis_cutover_ops; /* cutover.c */
 
 /* The driver that a capability is a member of. */
 #define REDIS_DRIVER_OF(pointer, member)                                                           \

@@ -25,14 +25,16 @@ struct err *redis_open(
         .replication.ops = &redis_replication_ops,
         .settings.ops = &redis_settings_ops,
         .fence.ops = &redis_fence_ops,
+        .cutover.ops = &redis_cutover_ops,
         .cluster = cluster,
         .host = host,
         .tls = tls,
-        .open_count = 4};
+        .open_count = 5};
     *ret_redis = (struct redis_capabilities){.topology = &driver->topology,
         .replication = &driver->replication,
         .settings = &driver->settings,
-        .fence = &driver->fence};
+        .fence = &driver->fence,
+        .cutover = &driver->cutover};
     return NULL;
 }
 

@@ -1,17 +1,20 @@
 /*
  * drivers/redis/redis.h - Redis Cluster and Valkey Cluster.
  *
- * One driver, four capabilities: reading the cluster, the planned change of primary, live settings,
- * and cutting the connections of earlier controllers. Every call makes its own named connection
+ * One driver, five capabilities: reading the cluster, the planned change of primary, live settings,
+ * cutting the connections of earlier controllers, and cut-overs. Every call makes its own named
+ * connection
  * ("upshift:<run>:<epoch>"), with the password read afresh, and closes it; so a call leaves nothing
  * behind, and several threads may call at once.
  *
  * Needs these rights of an ACL user: +info +config|get +config|set +cluster|info +cluster|nodes
- * +cluster|failover +client|list +client|kill +client|setname.
+ * +cluster|failover +client|list +client|kill +client|setname. Cut-overs: +multi +exec +replicaof
+ * +client|pause +client|unpause, on 6.0 +monitor +subscribe +unsubscribe, on Sentinels +sentinel.
  */
 #ifndef UPSHIFT_DRIVERS_REDIS_REDIS_H
 #define UPSHIFT_DRIVERS_REDIS_REDIS_H
 
+#include "drivers/cutover.h"
 #include "drivers/fence.h"
 #include "drivers/host.h"
 #include "drivers/replication.h"
@@ -24,6 +27,7 @@ struct redis_capabilities {
     struct replication *replication;
     struct settings *settings;
     struct fence *fence;
+    struct cutover *cutover;
 };
 
 /* Connects to nothing yet. `cluster` and `host` are borrowed until the last close.

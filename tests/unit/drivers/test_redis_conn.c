@@ -59,6 +59,7 @@ static void close_node(struct one_node *one)
     replication_close(one->redis.replication);
     settings_close(one->redis.settings);
     fence_close(one->redis.fence);
+    cutover_close(one->redis.cutover);
     host_close(one->host);
     fake_redis_stop(&one->fake);
     fake_redis_release(&one->fake);

@@ -73,6 +73,7 @@ static int close_dry(void **state)
     replication_close(dry->redis.replication);
     settings_close(dry->redis.settings);
     fence_close(dry->redis.fence);
+    cutover_close(dry->redis.cutover);
     host_close(dry->host);
     err_free(fs_remove_tree(dry->folder));
     arena_release(&dry->arena);

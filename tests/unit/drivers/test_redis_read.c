@@ -112,6 +112,7 @@ static int close_two(void **state)
     replication_close(two->redis.replication);
     settings_close(two->redis.settings);
     fence_close(two->redis.fence);
+    cutover_close(two->redis.cutover);
     host_close(two->host);
     for (size_t i = 0; i < NODE_COUNT; i++) {
         fake_redis_stop(&two->fakes[i]);
