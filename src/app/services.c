@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/claims_end.h"
 #include "app/foreground_probe.h"
 #include "app/services_runs.h"
 #include "app/target.h"
@@ -224,6 +225,7 @@ void services_init(struct services *ret_services)
         .compare_plan = compare_plan,
         .start_run = services_start_run,
         .continue_run = services_continue_run,
+        .reconcile_claims = services_reconcile_claims,
         .open_journal = services_open_journal,
         .read_run = services_read_run,
         .list_journals = services_list_journals,
