@@ -87,6 +87,13 @@ struct gate_answer gate_cluster_ok(const struct gate_input *input);
 struct gate_answer gate_no_slot_moves(const struct gate_input *input);
 struct gate_answer gate_views_agree(const struct gate_input *input);
 
+struct gate_answer gate_one_primary(const struct gate_input *input);
+struct gate_answer gate_files_follow(const struct gate_input *input);
+struct gate_answer gate_sentinels_agree(const struct gate_input *input);
+struct gate_answer gate_sentinel_quorum(const struct gate_input *input);
+struct gate_answer gate_sentinel_spare(const struct gate_input *input);
+struct gate_answer gate_heir_electable(const struct gate_input *input);
+
 struct gate_answer gate_replicas_synced(const struct gate_input *input);
 struct gate_answer gate_lag_small(const struct gate_input *input);
 struct gate_answer gate_key_counts_match(const struct gate_input *input);

@@ -177,6 +177,13 @@ static bool has_replica_in_repair(const struct gate_input *input, const struct f
             return true;
         }
     }
+    /* Without Redis Cluster a primary forgets a replica that is gone. */
+    for (size_t i = 0; facts_have_one_primary(input->facts) && i < input->facts->node_count; i++) {
+        const struct fact_node *node = &input->facts->nodes[i];
+        if (node != primary && gate_is_excepted(input, node->name)) {
+            return true;
+        }
+    }
     return false;
 }
 

@@ -6,6 +6,7 @@
 #include "strategies/basis.h"
 #include "strategies/gates.h"
 #include "strategies/rolling_parts.h"
+#include "strategies/rolling_topology.h"
 
 /* What must be green before anything moves, in the order in which it is told. */
 static const struct preflight {
@@ -25,6 +26,7 @@ static const struct preflight {
     {"redundancy", false, false, true},
     {"min_replicas", false, false, false},
     {"no_slot_moves", false, false, false},
+    {"sentinel_spare", false, false, false},
     {"no_saving", false, true, false},
     {"no_drift", false, false, false},
     {"persistent_primary", false, false, false},
@@ -86,12 +88,13 @@ static struct json *name_excepted(
     return names;
 }
 
-static struct gate_answer ask_preflight(
-    const struct rolling_request *request, const struct preflight *preflight, struct arena *arena)
+/* Asks `gate`, which stands for that of the row. */
+static struct gate_answer ask_preflight(const struct rolling_request *request,
+    const struct preflight *preflight, const char *gate, struct arena *arena)
 {
     AUTO_JSON args = js_object();
     js_put_bool(args, "preflight", true);
-    if (!text_equal(preflight->gate, "all_reachable")) {
+    if (!text_equal(gate, "all_reachable")) {
         js_put(args, "except", name_excepted(request, preflight, arena));
     }
     if (preflight->needs_target) {
@@ -101,17 +104,7 @@ static struct gate_answer ask_preflight(
         js_put_text(args, "series", target->series);
     }
     const struct gate_input input = {request->facts, request->rules, args, arena};
-    return gate_find(preflight->gate)->eval(&input);
-}
-
-/* A replica that is to become primary must keep its data as the primary does. */
-static struct gate_answer ask_heir(
-    const struct rolling_request *request, const struct fact_node *heir, struct arena *arena)
-{
-    AUTO_JSON args = js_object();
-    js_put_text(args, "node", heir->name);
-    const struct gate_input input = {request->facts, request->rules, args, arena};
-    return gate_find("persistent_primary")->eval(&input);
+    return gate_find(gate)->eval(&input);
 }
 
 static void push_answer(struct arena *arena, struct gate_answer **answers, size_t *count,
@@ -121,27 +114,54 @@ static void push_answer(struct arena *arena, struct gate_answer **answers, size_
     *slot = *answer;
 }
 
+/* A replica that is to become primary must keep its data as the primary does, and be chosen. */
+static void refuse_heir(const struct rolling_request *request, const struct fact_node *heir,
+    struct arena *arena, struct plan_refusal *refusal)
+{
+    static const char *const gates[] = {"persistent_primary", "heir_electable"};
+    AUTO_JSON args = js_object();
+    js_put_bool(args, "preflight", true);
+    js_put_text(args, "node", heir->name);
+    const struct gate_input input = {request->facts, request->rules, args, arena};
+    for (size_t i = 0; i < ARRAY_COUNT(gates); i++) {
+        const char *names[TOPOLOGY_SWAP_MAX];
+        rolling_topology_gates(rolling_topology_of(request->facts), gates[i], names);
+        for (size_t j = 0; names[j] != NULL; j++) {
+            const struct gate_answer answer = gate_find(names[j])->eval(&input);
+            if (answer.state != GATE_YES) {
+                push_answer(arena, &refusal->answers, &refusal->answer_count, &answer);
+            }
+        }
+    }
+}
+
+static void refuse_preflight(const struct rolling_request *request,
+    const struct preflight *preflight, struct arena *arena, struct plan_refusal *refusal)
+{
+    const char *names[TOPOLOGY_SWAP_MAX];
+    rolling_topology_gates(rolling_topology_of(request->facts), preflight->gate, names);
+    for (size_t i = 0; names[i] != NULL; i++) {
+        const struct gate_answer answer = ask_preflight(request, preflight, names[i], arena);
+        const bool is_waited_for = preflight->may_wait && answer.state == GATE_NOT_YET;
+        if (answer.state != GATE_YES && !is_waited_for) {
+            push_answer(arena, &refusal->answers, &refusal->answer_count, &answer);
+        }
+    }
+}
+
 static void find_refusals(
     const struct rolling_request *request, struct arena *arena, struct plan_refusal *ret_refusal)
 {
     *ret_refusal = (struct plan_refusal){0};
     for (size_t i = 0; i < ARRAY_COUNT(preflights); i++) {
-        const struct gate_answer answer = ask_preflight(request, &preflights[i], arena);
-        const bool is_waited_for = preflights[i].may_wait && answer.state == GATE_NOT_YET;
-        if (answer.state != GATE_YES && !is_waited_for) {
-            push_answer(arena, &ret_refusal->answers, &ret_refusal->answer_count, &answer);
-        }
+        refuse_preflight(request, &preflights[i], arena, ret_refusal);
     }
     struct rolling_shard *shards;
     size_t shard_count;
     rolling_find_shards(request->facts, arena, &shards, &shard_count);
     for (size_t i = 0; i < shard_count; i++) {
-        if (shards[i].heir == NULL) {
-            continue;
-        }
-        const struct gate_answer answer = ask_heir(request, shards[i].heir, arena);
-        if (answer.state != GATE_YES) {
-            push_answer(arena, &ret_refusal->answers, &ret_refusal->answer_count, &answer);
+        if (shards[i].heir != NULL) {
+            refuse_heir(request, shards[i].heir, arena, ret_refusal);
         }
     }
 }
@@ -152,8 +172,12 @@ void rolling_check(const struct rolling_request *request, struct arena *arena,
     *ret_answers = NULL;
     *ret_count = 0;
     for (size_t i = 0; i < ARRAY_COUNT(preflights); i++) {
-        if (!preflights[i].needs_target || request->facts->artefact_count > 0) {
-            const struct gate_answer answer = ask_preflight(request, &preflights[i], arena);
+        const char *names[TOPOLOGY_SWAP_MAX];
+        rolling_topology_gates(rolling_topology_of(request->facts), preflights[i].gate, names);
+        const bool is_asked = !preflights[i].needs_target || request->facts->artefact_count > 0;
+        for (size_t j = 0; is_asked && names[j] != NULL; j++) {
+            const struct gate_answer answer =
+                ask_preflight(request, &preflights[i], names[j], arena);
             push_answer(arena, ret_answers, ret_count, &answer);
         }
     }
@@ -164,6 +188,16 @@ static void push_node(struct arena *arena, const struct fact_node ***nodes, size
 {
     const struct fact_node **slot = arena_push(arena, nodes, count, sizeof(*slot));
     *slot = node;
+}
+
+/* The first by name: predictable, and printed. Sentinels never choose one of priority 0; it is 0
+ * everywhere where nobody reads it. */
+static bool is_better_heir(const struct fact_node *node, const struct fact_node *than)
+{
+    if ((node->replica_priority == 0) != (than->replica_priority == 0)) {
+        return than->replica_priority == 0;
+    }
+    return strcmp(node->name, than->name) < 0;
 }
 
 /* Old replicas of an old primary go first. Where the primary is at the target already, the old
@@ -182,8 +216,8 @@ static void sort_shard(const struct facts *facts, struct arena *arena, struct ro
             continue;
         }
         shard->replica_count++;
-        if (!is_switched && (shard->heir == NULL || strcmp(node->name, shard->heir->name) < 0)) {
-            shard->heir = node; /* the first by name: predictable, and printed */
+        if (!is_switched && (shard->heir == NULL || is_better_heir(node, shard->heir))) {
+            shard->heir = node;
         }
         if (rolling_is_at_target(node, target)) {
             continue;

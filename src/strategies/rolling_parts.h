@@ -43,6 +43,57 @@ void rolling_add_phases(struct rolling *rolling);
 void rolling_add_head(struct rolling *rolling);
 void rolling_add_words(struct rolling *rolling);
 
+/* What a gate is told, besides its name. */
+enum gate_detail {
+    TELL_NODE = 1,           /* node: the one acted on */
+    TELL_PRIMARY = 2,        /* node: the other one, primary of the shard at this moment */
+    TELL_ID = 4,             /* id: of that node */
+    TELL_SHARD = 8,          /* shard */
+    TELL_TARGET_SERIES = 16, /* series: of the target */
+    TELL_OWN_SERIES = 32,    /* series: what that node runs now */
+    TELL_LAG = 64,           /* bytes: policy.lag_bytes_max */
+    TELL_IGNORE = 128,       /* ignore: the run's own temporary settings */
+    TELL_AS_REPLICA = 256,   /* role: replica */
+    TELL_AS_PRIMARY = 512,   /* role: primary */
+    TELL_EXCEPT_OLD = 1024,  /* except_old: those that are not at the target yet */
+    TELL_EXCEPT_LATE = 2048, /* except: all that finalize restarts */
+    TELL_EXCEPT_BACK = 4096, /* except: the way back that an earlier run left */
+};
+
+struct gate_use {
+    const char *name;
+    unsigned details; /* of enum gate_detail */
+};
+
+/* One act: on whom, in which shard, and who is the shard's primary at that moment. */
+struct act {
+    const char *shard;
+    const struct fact_node *node;
+    const struct fact_node *primary;
+};
+
+/* What the kinds of step have in common. */
+struct step_sort {
+    const char *verb; /* last part of the id */
+    const char *kind;
+    const struct gate_use *assumptions;
+    const struct gate_use *gates;
+    enum plan_scope scope;
+    bool takes_out;
+    bool ends_way_back;
+};
+
+/* Adds a step of that sort to a phase; the caller writes summary and further arguments. Valid until
+ * the next one is added. */
+struct plan_step *rolling_add_step(struct rolling *rolling, struct plan_phase *phase,
+    const struct step_sort *sort, const struct act *act);
+
+/* Lets `step` wait until the step with the id `earlier` is done. */
+void rolling_follow_step(struct rolling *rolling, struct plan_step *step, const char *earlier);
+
+/* The arguments of service.start besides the node. */
+void rolling_tell_start(const struct rolling *rolling, struct plan_step *step);
+
 /* How long requests wait when `primary` hands over, in ms. */
 int64_t rolling_hold_ms(struct arena *arena, const struct fact_node *primary);
 

@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "strategies/rolling_parts.h"
+#include "strategies/rolling_topology.h"
 
 enum {
     /* The server gives up a manual failover after 5 s by itself; ours must be longer, and before
@@ -20,28 +21,6 @@ enum {
 
 static const char *const backlog_setting = "repl-backlog-size";
 static const char *const delay_setting = "repl-diskless-sync-delay";
-
-/* What a gate is told, besides its name. */
-enum gate_detail {
-    TELL_NODE = 1,           /* node: the one acted on */
-    TELL_PRIMARY = 2,        /* node: the other one, primary of the shard at this moment */
-    TELL_ID = 4,             /* id: of that node */
-    TELL_SHARD = 8,          /* shard */
-    TELL_TARGET_SERIES = 16, /* series: of the target */
-    TELL_OWN_SERIES = 32,    /* series: what that node runs now */
-    TELL_LAG = 64,           /* bytes: policy.lag_bytes_max */
-    TELL_IGNORE = 128,       /* ignore: the run's own temporary settings */
-    TELL_AS_REPLICA = 256,   /* role: replica */
-    TELL_AS_PRIMARY = 512,   /* role: primary */
-    TELL_EXCEPT_OLD = 1024,  /* except_old: those that are not at the target yet */
-    TELL_EXCEPT_LATE = 2048, /* except: all that finalize restarts */
-    TELL_EXCEPT_BACK = 4096, /* except: the way back that an earlier run left */
-};
-
-struct gate_use {
-    const char *name;
-    unsigned details; /* of enum gate_detail */
-};
 
 #define CLUSTER_IS_WELL(details)                                                                   \
     {"all_reachable", details}, {"not_loading", details}, {"cluster_ok", details},                 \
@@ -68,7 +47,7 @@ static const struct gate_use health_gates[] = {CLUSTER_IS_WELL(0), {NULL, 0}};
 
 static const struct gate_use start_of_run_gates[] = {READY_FOR_PHASE(TELL_EXCEPT_BACK),
     {"process_known", 0}, {"min_replicas", 0}, {"no_drift", 0}, {"persistent_primary", 0},
-    {NULL, 0}};
+    {"sentinel_spare", 0}, {NULL, 0}};
 
 static const struct gate_use start_of_phase_gates[] = {
     READY_FOR_PHASE(TELL_EXCEPT_BACK), {NULL, 0}};
@@ -106,7 +85,8 @@ static const struct gate_use setting_gates[] = {{"not_loading", TELL_NODE}, {NUL
 static const struct gate_use switchover_gates[] = {CLUSTER_IS_WELL(TELL_EXCEPT_BACK),
     {"nodes_settled", 0}, {"no_slot_moves", 0}, {"redundancy", TELL_SHARD | TELL_TARGET_SERIES},
     {"no_saving", TELL_NODE}, {"no_saving", TELL_PRIMARY}, {"persistent_primary", TELL_NODE},
-    {"key_counts_match", TELL_NODE}, {"lag_small", TELL_NODE | TELL_LAG}, {NULL, 0}};
+    {"heir_electable", TELL_NODE}, {"key_counts_match", TELL_NODE},
+    {"lag_small", TELL_NODE | TELL_LAG}, {NULL, 0}};
 
 static const struct gate_use no_gates[] = {{NULL, 0}};
 
@@ -132,13 +112,6 @@ static const struct gate_use switchover_assumptions[] = {{"assume_id", TELL_NODE
     {"assume_role", TELL_NODE | TELL_AS_REPLICA | TELL_SHARD},
     {"assume_series", TELL_NODE | TELL_TARGET_SERIES}, {"assume_id", TELL_PRIMARY | TELL_ID},
     {"assume_role", TELL_PRIMARY | TELL_AS_PRIMARY | TELL_SHARD}, {NULL, 0}};
-
-/* One act: on whom, in which shard, and who is the shard's primary at that moment. */
-struct act {
-    const char *shard;
-    const struct fact_node *node;
-    const struct fact_node *primary;
-};
 
 static struct json *tell_ignored(void)
 {
@@ -210,25 +183,20 @@ static struct plan_gate *write_gates(const struct rolling *rolling, const struct
 {
     struct plan_gate *gates = NULL;
     size_t count = 0;
+    const struct rolling_topology *topology = rolling_topology_of(rolling->facts);
     for (; uses->name != NULL; uses++) {
-        struct plan_gate *gate = arena_push(&rolling->plan->arena, &gates, &count, sizeof(*gate));
-        gate->name = uses->name;
-        gate->args = write_details(rolling, uses->details, act);
+        const char *names[TOPOLOGY_SWAP_MAX];
+        rolling_topology_gates(topology, uses->name, names);
+        for (size_t i = 0; names[i] != NULL; i++) {
+            struct plan_gate *gate =
+                arena_push(&rolling->plan->arena, &gates, &count, sizeof(*gate));
+            gate->name = names[i];
+            gate->args = write_details(rolling, uses->details, act);
+        }
     }
     *ret_count = count;
     return gates;
 }
-
-/* What the kinds of step have in common. */
-struct step_sort {
-    const char *verb; /* last part of the id */
-    const char *kind;
-    const struct gate_use *assumptions;
-    const struct gate_use *gates;
-    enum plan_scope scope;
-    bool takes_out;
-    bool ends_way_back;
-};
 
 static const struct step_sort stop_replica = {.verb = "stop",
     .kind = "service.stop",
@@ -250,11 +218,11 @@ static const struct step_sort start = {
     .verb = "start", .kind = "service.start", .assumptions = no_gates, .gates = start_gates};
 
 static const struct step_sort switchover = {.verb = NULL,
-    .kind = "repl.switchover",
+    .kind = NULL, /* by topology */
     .assumptions = switchover_assumptions,
     .gates = switchover_gates};
 
-static struct plan_step *rolling_add_step(struct rolling *rolling, struct plan_phase *phase,
+struct plan_step *rolling_add_step(struct rolling *rolling, struct plan_phase *phase,
     const struct step_sort *sort, const struct act *act)
 {
     struct arena *arena = &rolling->plan->arena;
@@ -282,11 +250,16 @@ static struct plan_step *rolling_add_step(struct rolling *rolling, struct plan_p
     return step;
 }
 
-static void follow_step(struct rolling *rolling, struct plan_step *step, const char *earlier)
+void rolling_follow_step(struct rolling *rolling, struct plan_step *step, const char *earlier)
 {
     const char **slot =
         arena_push(&rolling->plan->arena, &step->after, &step->after_count, sizeof(*slot));
     *slot = earlier;
+}
+
+void rolling_tell_start(const struct rolling *rolling, struct plan_step *step)
+{
+    js_put_text(step->args, "series", rolling->target->series);
 }
 
 /* Stop, switch, start. Returns the id of the start. */
@@ -305,15 +278,15 @@ static const char *add_restart(struct rolling *rolling, struct plan_phase *phase
     js_put_text(step->args, "server", target->server);
     js_put_text(step->args, "version", target->version);
     js_put_text(step->args, "series", target->series);
-    follow_step(rolling, step, earlier);
+    rolling_follow_step(rolling, step, earlier);
     earlier = step->id;
 
     step = rolling_add_step(rolling, phase, &start, act);
     step->summary = arena_format(
         arena, "start %s with %s %s", act->node->name, target->product, target->version);
-    js_put_text(step->args, "series", target->series);
+    rolling_tell_start(rolling, step);
     step->settle_ms = START_SETTLE_MS;
-    follow_step(rolling, step, earlier);
+    rolling_follow_step(rolling, step, earlier);
     return step->id;
 }
 
@@ -350,7 +323,7 @@ static void add_setting(struct rolling *rolling, struct plan_phase *phase,
     js_put_text(step->args, "name", setting->name);
     js_put(step->args, "value", js_text(arena_format(arena, "%" PRId64, setting->value)));
     if (earlier != NULL) {
-        follow_step(rolling, step, earlier);
+        rolling_follow_step(rolling, step, earlier);
     }
 }
 
@@ -405,7 +378,14 @@ static void fill_switchover(
     const char *earlier = phase->step_count == 0 ? NULL : phase->steps[phase->step_count - 1].id;
     struct arena *arena = &rolling->plan->arena;
     const struct act act = {shard->name, shard->heir, shard->primary};
+    const struct rolling_topology *topology = rolling_topology_of(rolling->facts);
+    const size_t first = phase->step_count;
+    if (topology->before_switchover != NULL) {
+        topology->before_switchover(rolling, phase, shard);
+    }
+    const size_t index = phase->step_count;
     struct plan_step *step = rolling_add_step(rolling, phase, &switchover, &act);
+    step->kind = topology->switchover_kind;
     step->summary = arena_format(
         arena, "%s takes over %s from %s", shard->heir->name, shard->name, shard->primary->name);
     js_put_text(step->args, "primary", shard->primary->name);
@@ -416,7 +396,13 @@ static void fill_switchover(
     step->settle_ms = SWITCHOVER_SETTLE_MS;
     step->hold_ms = rolling_hold_ms(arena, shard->primary);
     if (earlier != NULL) {
-        follow_step(rolling, step, earlier);
+        rolling_follow_step(rolling, step, earlier);
+    }
+    for (size_t i = first; i < index; i++) {
+        rolling_follow_step(rolling, step, phase->steps[i].id);
+    }
+    if (topology->after_switchover != NULL) {
+        topology->after_switchover(rolling, phase, shard);
     }
 }
 
@@ -471,11 +457,15 @@ static void add_during(struct rolling *rolling)
 void rolling_add_phases(struct rolling *rolling)
 {
     struct plan *plan = rolling->plan;
+    const struct rolling_topology *topology = rolling_topology_of(rolling->facts);
     for (size_t i = 0; i < ARRAY_COUNT(phase_sorts); i++) {
         const struct phase_sort *sort = &phase_sorts[i];
         struct plan_phase phase = {.name = sort->name, .title = sort->title};
         for (size_t j = 0; j < rolling->shard_count; j++) {
             sort->fill(rolling, &phase, &rolling->shards[j]);
+        }
+        if (sort->fill == fill_finalize && topology->at_the_end != NULL) {
+            topology->at_the_end(rolling, &phase);
         }
         if (phase.step_count == 0) {
             continue;

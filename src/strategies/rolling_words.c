@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "strategies/rolling_parts.h"
+#include "strategies/rolling_topology.h"
 
 enum {
     /* Measured with 100,000 keys a shard on one machine, rounded up. */
@@ -124,6 +125,7 @@ void rolling_add_head(struct rolling *rolling)
     }
     if (rolling->shard_count > 0) {
         add_group(rolling, "cluster", NULL, rolling->plan->policy.max_unavailable);
+        rolling_topology_add_groups(rolling);
     }
 }
 
@@ -308,6 +310,7 @@ void rolling_add_words(struct rolling *rolling)
     add_way_back_notes(rolling);
     add_time_to_live_note(rolling);
     add_rule_notes(rolling);
+    rolling_topology_add_notes(rolling);
     add_way_back(rolling);
     add_estimate(rolling);
 }
