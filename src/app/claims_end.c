@@ -103,7 +103,7 @@ static const char *describe_scope(struct arena *arena, const struct json *scope)
     return arena_strdup(arena, buf_text(&text));
 }
 
-static const char *copy_text(struct arena *arena, const char *text)
+static const char *text_or_null(struct arena *arena, const char *text)
 {
     return text == NULL ? NULL : arena_strdup(arena, text);
 }
@@ -116,10 +116,10 @@ static struct cli_claim_scope *tell_scope(struct ending *ending, const struct js
         js_get(scope, "before") == NULL ? NULL : js_write(js_get(scope, "before"));
     const char *value = js_get_text(js_get(scope, "before"), "value");
     *slot = (struct cli_claim_scope){
-        .step = copy_text(ending->arena, js_get_text(scope, "step")),
-        .node = copy_text(ending->arena, js_get_text(js_get(scope, "args"), "node")),
+        .step = text_or_null(ending->arena, js_get_text(scope, "step")),
+        .node = text_or_null(ending->arena, js_get_text(js_get(scope, "args"), "node")),
         .what = describe_scope(ending->arena, scope),
-        .before = copy_text(ending->arena, value != NULL ? value : before),
+        .before = text_or_null(ending->arena, value != NULL ? value : before),
     };
     return slot;
 }
