@@ -32,6 +32,15 @@ struct host_claim_swap {
     const char *text;
 };
 
+/* What the host of a node has, and has left. */
+struct host_room {
+    int64_t memory_bytes;
+    int64_t memory_free_bytes; /* that it would hand out now */
+    int64_t overcommit;        /* vm.overcommit_memory: 0 as it guesses, 1 always, 2 never more */
+    int64_t disk_bytes;        /* of the file system of the node's directory */
+    int64_t disk_free_bytes;
+};
+
 struct host_ops {
     const char *name; /* as written in the inventory: "local" */
 
@@ -48,6 +57,10 @@ struct host_ops {
     /* Reads a symbolic link. Owns: `*ret_target` is the caller's. */
     struct err *(*read_link)(const struct call *call, struct host *host,
         const struct inv_node *node, const char *path, char **ret_target);
+
+    /* Asks for free memory and disk space. Errors: ERR_INVALID, code "room_unreadable". */
+    struct err *(*get_room)(const struct call *call, struct host *host, const struct inv_node *node,
+        struct host_room *ret_room);
 
     /* Points a symbolic link at `target` by rename: it is never missing. */
     struct err *(*replace_link)(const struct call *call, struct host *host,
@@ -113,6 +126,12 @@ MUST_USE static inline struct err *host_read_link(const struct call *call, struc
     const struct inv_node *node, const char *path, char **ret_target)
 {
     return host->ops->read_link(call, host, node, path, ret_target);
+}
+
+MUST_USE static inline struct err *host_get_room(const struct call *call, struct host *host,
+    const struct inv_node *node, struct host_room *ret_room)
+{
+    return host->ops->get_room(call, host, node, ret_room);
 }
 
 MUST_USE static inline struct err *host_replace_link(const struct call *call, struct host *host,

@@ -36,6 +36,12 @@ static const struct codec_field drift_fields[] = {
 };
 static const struct codec drift_codec = {sizeof(struct fact_drift), drift_fields};
 
+static const struct codec_field client_fields[] = {
+    CODEC_TEXT(struct fact_client, name),
+    CODEC_END,
+};
+static const struct codec client_codec = {sizeof(struct fact_client), client_fields};
+
 static const struct codec_field dry_start_fields[] = {
     CODEC_TEXT(struct fact_dry_start, node),
     CODEC_BOOL(struct fact_dry_start, is_good),
@@ -95,6 +101,22 @@ static const struct codec_field node_fields[] = {
     CODEC_TEXT(struct fact_node, aof_folder),
     CODEC_TEXT(struct fact_node, cluster_file),
     CODEC_LIST(struct fact_node, drift, drift_count, &drift_codec),
+    CODEC_INT(struct fact_node, used_bytes),
+    CODEC_INT(struct fact_node, data_bytes),
+    CODEC_INT(struct fact_node, memory_bytes),
+    CODEC_INT(struct fact_node, memory_free_bytes),
+    CODEC_INT(struct fact_node, overcommit),
+    CODEC_INT(struct fact_node, disk_bytes),
+    CODEC_INT(struct fact_node, disk_free_bytes),
+    CODEC_TEXT(struct fact_node, modules),
+    CODEC_INT(struct fact_node, module_count),
+    CODEC_INT(struct fact_node, file_module_count),
+    CODEC_TEXT(struct fact_node, renamed_commands),
+    CODEC_TEXT(struct fact_node, announced),
+    CODEC_BOOL(struct fact_node, is_failover_forbidden),
+    CODEC_INT(struct fact_node, replica_buffer_bytes),
+    CODEC_BOOL(struct fact_node, has_waits),
+    CODEC_LIST(struct fact_node, clients, client_count, &client_codec),
     CODEC_LIST(struct fact_node, views, view_count, &view_codec),
     CODEC_END,
 };

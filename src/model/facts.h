@@ -40,6 +40,11 @@ struct fact_drift {
     const char *file;
 };
 
+/* Programs that use a node: a client library, or the name that a connection gave itself. */
+struct fact_client {
+    const char *name; /* "redis-py 5.0.1" */
+};
+
 /* One configuration file, dry-started with the target version on an empty directory. */
 struct fact_dry_start {
     const char *node;
@@ -107,6 +112,25 @@ struct fact_node {
     const char *cluster_file; /* nodes.conf */
     struct fact_drift *drift;
     size_t drift_count;
+
+    /* What an upgrade asks of a node and its host; preflight.c of the driver reads it. */
+    int64_t used_bytes;           /* memory in use */
+    int64_t data_bytes;           /* of it, keys and values */
+    int64_t memory_bytes;         /* of its host; 0: not read */
+    int64_t memory_free_bytes;    /* that the host would still hand out */
+    int64_t overcommit;           /* vm.overcommit_memory of its host: 0, 1 or 2 */
+    int64_t disk_bytes;           /* of the file system of its directory; 0: not read */
+    int64_t disk_free_bytes;      /* for the user that writes there */
+    const char *modules;          /* loaded ones: "search 20811, json 20609"; NULL: none */
+    int64_t module_count;         /* loaded */
+    int64_t file_module_count;    /* that its configuration file loads */
+    const char *renamed_commands; /* of those that upshift uses: "CONFIG, WAIT"; NULL: none */
+    const char *announced;        /* "host:port" that it tells others; NULL: where it listens */
+    bool is_failover_forbidden;   /* cluster-replica-no-failover */
+    int64_t replica_buffer_bytes; /* output buffer at which it cuts off a replica; 0: never */
+    bool has_waits;               /* clients have called WAIT since its start */
+    struct fact_client *clients;  /* in the order of name; the first few */
+    size_t client_count;
 
     struct fact_view *views; /* its own table, in the order of id */
     size_t view_count;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "drivers/local/local_claim.h"
 #include "drivers/local/local_files.h"
+#include "drivers/local/local_room.h"
 
 enum { READ_STEP = 65536 };
 
@@ -101,6 +102,7 @@ static const struct host_ops local_ops = {
     .read_file = local_read_file,
     .exists = local_exists,
     .read_link = local_read_link,
+    .get_room = local_get_room,
     .replace_link = local_replace_link,
     .claim_read = local_claim_read,
     .claim_swap = local_claim_swap,

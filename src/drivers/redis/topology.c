@@ -14,6 +14,7 @@
 #include "drivers/redis/conn.h"
 #include "drivers/redis/facts.h"
 #include "drivers/redis/peers.h"
+#include "drivers/redis/preflight.h"
 
 enum {
     NODE_READ_MS_MAX = 2000,
@@ -103,16 +104,25 @@ static struct err *ask_settings(
     }
     redis_config_of_reply(round->scratch, &reply, &reading->live);
     use_settings(&reading->live, reading->fact);
+    redis_preflight_settings(
+        round->arena, round->driver->cluster, reading->node, &reading->live, reading->fact);
     return NULL;
 }
 
-static struct err *ask_clients(const struct call *call, struct reading *reading)
+static struct err *ask_clients(
+    const struct call *call, const struct round *round, struct reading *reading)
 {
     struct str list;
     struct err *err = redis_conn_ask_text(
         call, reading->conn, REDIS_COMMAND("CLIENT", "LIST", "TYPE", "normal"), &list);
     if (err == NULL) {
         reading->fact->busy_clients = redis_facts_busy_clients(list);
+        redis_preflight_clients(round->arena, list, reading->fact);
+        err =
+            redis_conn_ask_text(call, reading->conn, REDIS_COMMAND("INFO", "commandstats"), &list);
+    }
+    if (err == NULL) {
+        redis_preflight_commands(list, reading->fact);
     }
     return err;
 }
@@ -133,10 +143,11 @@ static struct err *ask_node(
         return err;
     }
     redis_facts_replication(round->arena, info, reading->fact);
+    redis_preflight_info(round->arena, info, reading->fact);
     follow_peers(round, reading, info);
     err = ask_settings(call, round, reading);
     if (err == NULL) {
-        err = ask_clients(call, reading);
+        err = ask_clients(call, round, reading);
     }
     /* A server that loads its data answers nothing about the cluster. */
     const bool is_asked =
@@ -219,6 +230,7 @@ static struct err *read_config_file(const struct round *round, struct reading *r
     reading->fact->config_digest = arena_strdup(round->arena, digest);
     redis_config_parse(round->scratch, (struct str){text.data, text.size}, &reading->file);
     redis_peers_of_file(round->arena, round->driver->cluster, &reading->file, reading->fact);
+    redis_preflight_file(round->arena, &reading->file, reading->fact);
     explicit_bzero(text.data, text.size);
     return NULL;
 }
@@ -262,6 +274,14 @@ static struct err *read_directory(const struct round *round, struct reading *rea
     return err;
 }
 
+static struct err *read_room(const struct round *round, struct reading *reading)
+{
+    struct host_room room = {0};
+    struct err *err = host_get_room(round->call, round->driver->host, reading->node, &room);
+    redis_preflight_room(&room, reading->fact);
+    return err;
+}
+
 static struct err *read_server_link(const struct round *round, struct reading *reading)
 {
     AUTO_FREE char *target = NULL;
@@ -285,6 +305,9 @@ static void read_files(const struct round *round)
         }
         if (err == NULL) {
             err = read_server_link(round, reading);
+        }
+        if (err == NULL) {
+            err = read_room(round, reading);
         }
         if (err == NULL && reading->live.count > 0) {
             redis_drift_find(round->arena, &reading->live, &reading->file, reading->fact);

@@ -99,6 +99,17 @@ static void fill_storage(const struct sim_node *node, struct fact_node *fact)
     fact->min_replicas = sim_setting_number(node, "min-replicas-to-write");
 }
 
+static void fill_room(const struct sim_node *node, struct fact_node *fact)
+{
+    fact->data_bytes = node->keys * SIM_KEY_BYTES;
+    fact->used_bytes = fact->data_bytes;
+    fact->memory_bytes = SIM_ROOM_BYTES;
+    fact->memory_free_bytes = SIM_ROOM_BYTES;
+    fact->overcommit = 1;
+    fact->disk_bytes = SIM_ROOM_BYTES;
+    fact->disk_free_bytes = SIM_ROOM_BYTES;
+}
+
 static int64_t busy_clients(const struct sim *sim, const struct sim_node *node)
 {
     if (sim->options.write_rate == 0) {
@@ -167,6 +178,7 @@ static void fill_node(
     fill_cluster(sim, node, fact);
     fill_replication(sim, node, arena, fact);
     fill_storage(node, fact);
+    fill_room(node, fact);
     fill_drift(node, arena, fact);
     fact->busy_clients = busy_clients(sim, node);
 }

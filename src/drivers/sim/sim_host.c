@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "base/str.h"
+#include "drivers/sim/sim_files.h"
 #include "drivers/sim/sim_internal.h"
 
 void sim_write_config(const struct sim_node *node, struct buf *ret_content)
@@ -95,6 +96,23 @@ static struct err *host_follow(const struct call *call, struct host *host,
     return sim_leave(&act, err);
 }
 
+/* Enough of everything: running out of room is told by faults, where it hurts. */
+static struct err *host_count_room(const struct call *call, struct host *host,
+    const struct inv_node *node, struct host_room *ret_room)
+{
+    struct sim_act act = {
+        .sim = ((struct sim_host *)host)->sim, .call = call, .op = "host.get_room"};
+    struct err *err = sim_enter(&act, node);
+    if (err == NULL) {
+        *ret_room = (struct host_room){.memory_bytes = SIM_ROOM_BYTES,
+            .memory_free_bytes = SIM_ROOM_BYTES,
+            .overcommit = 1,
+            .disk_bytes = SIM_ROOM_BYTES,
+            .disk_free_bytes = SIM_ROOM_BYTES};
+    }
+    return sim_leave(&act, err);
+}
+
 static struct err *host_point(const struct call *call, struct host *host,
     const struct inv_node *node, const char *path, const char *target)
 {
@@ -157,6 +175,7 @@ const struct host_ops sim_host_ops = {
     .read_file = host_read,
     .exists = host_look,
     .read_link = host_follow,
+    .get_room = host_count_room,
     .replace_link = host_point,
     .make_folder = sim_make_folder,
     .move = sim_move,

@@ -35,6 +35,7 @@
 
 enum {
     SIM_KEY_BYTES = 150,      /* of the replication stream, per key */
+    SIM_ROOM_BYTES = 1 << 30, /* of memory and disk, on every host */
     SIM_ID_SIZE = 41,         /* cluster node id: 40 hex digits */
     SIM_SETTINGS_MAX = 16,    /* known to the simulated servers */
     SIM_SETTING_SIZE = 64,    /* longest value */

@@ -72,6 +72,14 @@ static struct err *host_trace_read_link(const struct call *call, struct host *ho
     return trace_end(&begun, host_read_link(call, trace->inner, node, path, ret_target));
 }
 
+static struct err *host_trace_get_room(const struct call *call, struct host *host,
+    const struct inv_node *node, struct host_room *ret_room)
+{
+    const struct trace_host *trace = (struct trace_host *)host;
+    const struct trace_call begun = trace_begin(trace->log, call, "host.get_room", node->name);
+    return trace_end(&begun, host_get_room(call, trace->inner, node, ret_room));
+}
+
 static struct err *host_trace_replace_link(const struct call *call, struct host *host,
     const struct inv_node *node, const char *path, const char *target)
 {
@@ -139,6 +147,7 @@ static const struct host_ops trace_host_ops = {
     .read_file = host_trace_read_file,
     .exists = host_trace_exists,
     .read_link = host_trace_read_link,
+    .get_room = host_trace_get_room,
     .replace_link = host_trace_replace_link,
     .claim_read = host_trace_claim_read,
     .claim_swap = host_trace_claim_swap,

@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "drivers/local/local.h"
+#include "drivers/local/local_room.h"
 
 struct fixture {
     struct host *host;
@@ -133,6 +134,53 @@ static void a_path_too_long_is_an_error_and_not_an_absence(void **state)
     assert_string_equal(looked->code, "file_unreadable");
     assert_non_null(read);
     assert_string_equal(read->code, "file_unreadable");
+}
+
+static void the_kernel_tells_what_memory_is_left(void **UNUSED(state))
+{
+    static const char meminfo[] = "MemTotal:       2048 kB\nMemFree:         1 kB\n"
+                                  "MemAvailable:   1024 kB\nCommitLimit:     900 kB\n"
+                                  "Committed_AS:    800 kB\n";
+    static const struct {
+        const char *meminfo, *overcommit;
+        bool is_good;
+        int64_t free_bytes;
+    } cases[] = {
+        {meminfo, "0\n", true, 1024 * 1024},
+        {meminfo, "1\n", true, 1024 * 1024},
+        {meminfo, "2\n", true, 100 * 1024},
+        {"MemTotal: 9 kB\nMemAvailable: 9 kB\nCommitLimit: 5 kB\nCommitted_AS: 6 kB\n", "2", true,
+            0},
+        {"MemTotal: 2048 kB\n", "0", false, 0},
+        {"MemAvailable: 2048 kB\n", "0", false, 0},
+        {"MemTotal: many kB\nMemAvailable: 1 kB\n", "0", false, 0},
+        {meminfo, "", false, 0},
+        {"", "0", false, 0},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct host_room room = {0};
+        const bool is_good =
+            local_room_of_memory(str_of(cases[i].meminfo), str_of(cases[i].overcommit), &room);
+        assert_int_equal(is_good, cases[i].is_good);
+        if (is_good) {
+            assert_int_equal(room.memory_free_bytes, cases[i].free_bytes);
+        }
+    }
+}
+
+static void this_machine_has_room(void **state)
+{
+    struct fixture *fixture = *state;
+    struct host_room room = {0};
+    AUTO_ERR err = host_get_room(&fixture->call, fixture->host, &fixture->node, &room);
+    assert_null(err);
+    assert_true(room.memory_bytes > 0 && room.memory_free_bytes <= room.memory_bytes);
+    assert_true(room.disk_bytes > 0 && room.disk_free_bytes <= room.disk_bytes);
+
+    const struct inv_node missing = {.name = "n2", .directory = "/nonexistent/n2"};
+    AUTO_ERR refused = host_get_room(&fixture->call, fixture->host, &missing, &room);
+    assert_non_null(refused);
+    assert_string_equal(refused->code, "room_unreadable");
 }
 
 static void a_link_is_replaced_and_read_back(void **state)
@@ -412,6 +460,8 @@ int main(void)
             existence_covers_folders_and_dangling_links, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_path_too_long_is_an_error_and_not_an_absence, set_up, tear_down),
+        cmocka_unit_test(the_kernel_tells_what_memory_is_left),
+        cmocka_unit_test_setup_teardown(this_machine_has_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_link_is_replaced_and_read_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_link_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(

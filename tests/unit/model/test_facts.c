@@ -23,6 +23,8 @@ static struct fact_view views[] = {
 };
 static struct fact_drift drift[] = {{.setting = "maxmemory", .live = "10", .file = "20"}};
 
+static struct fact_client clients[] = {{.name = "redis-py 5.0.1"}};
+
 static const struct fact_node full_node = {.name = "n1",
     .address = "127.0.0.1:7001",
     .is_reachable = true,
@@ -38,6 +40,11 @@ static const struct fact_node full_node = {.name = "n1",
     .slots_ok = 16384,
     .drift = drift,
     .drift_count = 1,
+    .memory_free_bytes = 5,
+    .modules = "search 2",
+    .is_failover_forbidden = true,
+    .clients = clients,
+    .client_count = 1,
     .views = views,
     .view_count = 2};
 
@@ -67,6 +74,10 @@ static void a_round_trip_gives_the_same_bytes(void **UNUSED(state))
     assert_int_equal(again.nodes[0].offset, 9223372036854775807);
     assert_string_equal(again.nodes[0].views[0].slots, "0-5460");
     assert_string_equal(again.nodes[0].drift[0].live, "10");
+    assert_string_equal(again.nodes[0].modules, "search 2");
+    assert_string_equal(again.nodes[0].clients[0].name, "redis-py 5.0.1");
+    assert_int_equal(again.nodes[0].memory_free_bytes, 5);
+    assert_true(again.nodes[0].is_failover_forbidden);
     assert_null(again.nodes[1].slots);
     assert_null(strstr(first_text, "read_at"));
     assert_int_equal(again.read_at_ms, 0);
