@@ -1,7 +1,7 @@
 /*
- * drivers/settings.h - live settings of a running server (CONFIG GET, CONFIG SET).
+ * drivers/settings.h - settings of a server: live (CONFIG GET, CONFIG SET), and in its file.
  *
- * Implemented by drivers/redis/ and drivers/sim/. Nothing here touches a configuration file.
+ * Implemented by drivers/redis/ and drivers/sim/. Only what says so touches a configuration file.
  */
 #ifndef UPSHIFT_DRIVERS_SETTINGS_H
 #define UPSHIFT_DRIVERS_SETTINGS_H
@@ -25,6 +25,19 @@ struct settings_ops {
     struct err *(*set)(const struct call *call, struct settings *settings,
         const struct inv_node *node, const char *name, const char *value);
 
+    /* Lets the server write what is live into its file (CONFIG REWRITE). Errors: as set. */
+    struct err *(*rewrite)(
+        const struct call *call, struct settings *settings, const struct inv_node *node);
+
+    /* Where there is one primary: whose replica the file makes the node, "host:port"; NULL: none's.
+     * Owns: `*ret_primary` is the caller's to free. */
+    struct err *(*get_file_primary)(const struct call *call, struct settings *settings,
+        const struct inv_node *node, char **ret_primary);
+
+    /* Changes that one line of the file; `primary` NULL: removes it. Errors: ERR_REFUSED. */
+    struct err *(*set_file_primary)(const struct call *call, struct settings *settings,
+        const struct inv_node *node, const struct inv_node *primary);
+
     void (*close)(struct settings *settings);
 };
 
@@ -42,6 +55,24 @@ MUST_USE static inline struct err *settings_set(const struct call *call, struct 
     const struct inv_node *node, const char *name, const char *value)
 {
     return settings->ops->set(call, settings, node, name, value);
+}
+
+MUST_USE static inline struct err *settings_rewrite(
+    const struct call *call, struct settings *settings, const struct inv_node *node)
+{
+    return settings->ops->rewrite(call, settings, node);
+}
+
+MUST_USE static inline struct err *settings_get_file_primary(const struct call *call,
+    struct settings *settings, const struct inv_node *node, char **ret_primary)
+{
+    return settings->ops->get_file_primary(call, settings, node, ret_primary);
+}
+
+MUST_USE static inline struct err *settings_set_file_primary(const struct call *call,
+    struct settings *settings, const struct inv_node *node, const struct inv_node *primary)
+{
+    return settings->ops->set_file_primary(call, settings, node, primary);
 }
 
 static inline void settings_close(struct settings *settings)

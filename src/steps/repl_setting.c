@@ -109,6 +109,14 @@ static struct err *repl_setting_apply(
     return repl_setting_write(call, bound, node, js_get_text(bound->args, "value"));
 }
 
+/* At a change of roles Sentinels let the servers write their files (CONFIG REWRITE), and with the
+ * rest what was meant for a while. Once it is restored it has to go from the file as well. */
+static struct err *repl_setting_forget(struct call *call, const struct inv_node *node)
+{
+    const bool is_rewritten = call->world->cluster->sentinel_count > 0 && !node->is_sentinel;
+    return is_rewritten ? settings_rewrite(call, call->world->settings, node) : NULL;
+}
+
 static struct err *repl_setting_undo(struct call *call, const struct bound *bound,
     const struct before *before, enum step_state *ret_left)
 {
@@ -131,6 +139,9 @@ static struct err *repl_setting_undo(struct call *call, const struct bound *boun
         return NULL;
     }
     err = repl_setting_write(call, bound, node, captured);
+    if (err == NULL) {
+        err = repl_setting_forget(call, node);
+    }
     if (err == NULL) {
         *ret_left = STEP_ABSENT;
     }

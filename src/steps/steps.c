@@ -3,6 +3,7 @@
 #include "base/str.h"
 
 const struct step_ops *const step_table[] = {
+    &config_replicaof_ops,
     &package_switch_ops,
     &repl_setting_ops,
     &repl_switchover_ops,

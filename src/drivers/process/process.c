@@ -128,7 +128,8 @@ static struct err *process_start(
     if (err != NULL) {
         return err;
     }
-    const char *const argv[] = {node->server_link, node->config_file, NULL};
+    const char *const argv[] = {
+        node->server_link, node->config_file, node->is_sentinel ? "--sentinel" : NULL, NULL};
     const struct spawn_daemon daemon = {.argv = argv,
         .directory = node->directory,
         .log_file = node->log_file,

@@ -165,6 +165,22 @@ static struct err *redis_set_setting(const struct call *call, struct settings *s
     return NULL;
 }
 
+static struct err *redis_rewrite_settings(
+    const struct call *call, struct settings *settings, const struct inv_node *node)
+{
+    const struct redis_driver *driver = REDIS_DRIVER_OF(settings, settings);
+    AUTO_REDIS_CONN conn = NULL;
+    struct resp reply;
+    struct err *err = open_for(call, driver, node, &conn);
+    if (err == NULL) {
+        err = refuse_stale_act(call, node);
+    }
+    if (err == NULL) {
+        err = redis_conn_ask(call, conn, REDIS_COMMAND("CONFIG", "REWRITE"), &reply);
+    }
+    return err == NULL ? NULL : err_wrap(err, node->name, "cannot rewrite its configuration file");
+}
+
 static void settings_close_driver(struct settings *settings)
 {
     redis_driver_unref(REDIS_DRIVER_OF(settings, settings));
@@ -181,5 +197,8 @@ const struct settings_ops redis_settings_ops = {
     .name = "redis",
     .get = redis_get_setting,
     .set = redis_set_setting,
+    .rewrite = redis_rewrite_settings,
+    .get_file_primary = redis_get_file_primary,
+    .set_file_primary = redis_set_file_primary,
     .close = settings_close_driver,
 };

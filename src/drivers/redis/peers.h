@@ -28,6 +28,12 @@ void redis_peers_of_file(struct arena *arena, const struct inv_cluster *cluster,
 void redis_sentinels_read(const struct call *call, const struct redis_driver *driver,
     const struct secret *password, struct facts *facts);
 
+/* The slots of struct settings_ops about the line of a file that names the primary. */
+MUST_USE struct err *redis_get_file_primary(const struct call *call, struct settings *settings,
+    const struct inv_node *node, char **ret_primary);
+MUST_USE struct err *redis_set_file_primary(const struct call *call, struct settings *settings,
+    const struct inv_node *node, const struct inv_node *primary);
+
 /* A setting of the Sentinel about the primary, and how it is changed (it keeps it by itself). */
 MUST_USE struct err *redis_sentinel_get(const struct call *call, struct redis_conn *conn,
     const char *master_name, const char *name, char **ret_value);

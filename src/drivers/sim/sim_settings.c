@@ -154,6 +154,21 @@ static struct err *settings_set_one(const struct call *call, struct settings *se
     return sim_leave(&act, err);
 }
 
+static struct err *settings_rewrite_all(
+    const struct call *call, struct settings *settings, const struct inv_node *node)
+{
+    struct sim_act act = {
+        .sim = ((struct sim_settings *)settings)->sim, .call = call, .op = "settings.rewrite"};
+    struct err *err = sim_enter(&act, node);
+    if (err == NULL) {
+        err = sim_check_answers(&act);
+    }
+    for (size_t i = 0; err == NULL && i < ARRAY_COUNT(setting_table); i++) {
+        store_text(act.node->settings[i].file, act.node->settings[i].live);
+    }
+    return sim_leave(&act, err);
+}
+
 static void settings_leave_open(struct settings *UNUSED(settings))
 {
     /* part of the simulation, which sim_close() ends */
@@ -163,5 +178,6 @@ const struct settings_ops sim_settings_ops = {
     .name = "sim",
     .get = settings_get_one,
     .set = settings_set_one,
+    .rewrite = settings_rewrite_all,
     .close = settings_leave_open,
 };

@@ -395,6 +395,32 @@ static struct err *settings_trace_set(const struct call *call, struct settings *
     return trace_end(&begun, settings_set(call, trace->inner, node, name, value));
 }
 
+static struct err *settings_trace_rewrite(
+    const struct call *call, struct settings *settings, const struct inv_node *node)
+{
+    const struct trace_settings *trace = (struct trace_settings *)settings;
+    const struct trace_call begun = trace_begin(trace->log, call, "settings.rewrite", node->name);
+    return trace_end(&begun, settings_rewrite(call, trace->inner, node));
+}
+
+static struct err *settings_trace_get_file_primary(const struct call *call,
+    struct settings *settings, const struct inv_node *node, char **ret_primary)
+{
+    const struct trace_settings *trace = (struct trace_settings *)settings;
+    const struct trace_call begun =
+        trace_begin(trace->log, call, "settings.get_file_primary", node->name);
+    return trace_end(&begun, settings_get_file_primary(call, trace->inner, node, ret_primary));
+}
+
+static struct err *settings_trace_set_file_primary(const struct call *call,
+    struct settings *settings, const struct inv_node *node, const struct inv_node *primary)
+{
+    const struct trace_settings *trace = (struct trace_settings *)settings;
+    const struct trace_call begun =
+        trace_begin(trace->log, call, "settings.set_file_primary", node->name);
+    return trace_end(&begun, settings_set_file_primary(call, trace->inner, node, primary));
+}
+
 static void settings_trace_close(struct settings *settings)
 {
     settings_close(((struct trace_settings *)settings)->inner);
@@ -405,6 +431,9 @@ static const struct settings_ops trace_settings_ops = {
     .name = "trace",
     .get = settings_trace_get,
     .set = settings_trace_set,
+    .rewrite = settings_trace_rewrite,
+    .get_file_primary = settings_trace_get_file_primary,
+    .set_file_primary = settings_trace_set_file_primary,
     .close = settings_trace_close,
 };
 
