@@ -185,7 +185,10 @@ static void restart_sentinels(struct rolling *rolling, struct plan_phase *phase)
     }
 }
 
-/* ---- plain replication: the files follow by our own hand ---- */
+/* ---- the files follow ---- */
+
+/* Sentinels let servers write their files when they change a role themselves; the guard changes
+ * that of the old primary before they do. */
 
 static void follow_in_files(
     struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard)
@@ -222,6 +225,7 @@ static const struct rolling_topology topologies[] = {
         .swaps = sentinel_swaps,
         .switchover_kind = "repl.cutover",
         .before_switchover = before_sentinel_switchover,
+        .after_switchover = follow_in_files,
         .at_the_end = restart_sentinels},
 };
 

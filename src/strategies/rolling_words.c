@@ -248,6 +248,9 @@ static void add_rule_notes(struct rolling *rolling)
 static const char *write_failover(struct rolling *rolling, const struct fact_node *node)
 {
     const struct inv_cluster *cluster = rolling->request->cluster;
+    if (facts_have_one_primary(rolling->facts)) { /* by hand it would lose writes */
+        return arena_format(&rolling->plan->arena, "upshift rollback %s", cluster->name);
+    }
     const struct inv_node *inv = inv_cluster_find_node(cluster, node->name);
     if (inv == NULL) {
         return NULL;
