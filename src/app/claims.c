@@ -448,6 +448,21 @@ static struct err *release_claim(struct claiming *claiming)
     return NULL;
 }
 
+static void begin_claiming(struct claiming *claiming)
+{
+    const struct claims *claims = claiming->claims;
+    claim_survey_read(claiming->call, claims->world, &claiming->survey);
+    struct arena *scratch = &claiming->survey.arena;
+    const size_t count = claiming->survey.count;
+    claiming->owner = claim_owner_here(scratch, claims->directory);
+    claiming->kinds = arena_alloc_array(scratch, count, sizeof(*claiming->kinds));
+    claiming->texts_were = arena_alloc_array(scratch, count, sizeof(*claiming->texts_were));
+    claiming->is_written = arena_alloc_array(scratch, count, sizeof(*claiming->is_written));
+    for (size_t i = 0; i < count; i++) {
+        judge_node(claiming, i);
+    }
+}
+
 static struct err *claims_act(const struct call *call, void *context,
     const struct claim_request *request, struct arena *arena, struct claim_answer *ret_answer)
 {
@@ -465,16 +480,7 @@ static struct err *claims_act(const struct call *call, void *context,
         .arena = arena,
         .answer = &answer,
     };
-    claim_survey_read(call, claims->world, &claiming.survey);
-    struct arena *scratch = &claiming.survey.arena;
-    const size_t count = claiming.survey.count;
-    claiming.owner = claim_owner_here(scratch, claims->directory);
-    claiming.kinds = arena_alloc_array(scratch, count, sizeof(*claiming.kinds));
-    claiming.texts_were = arena_alloc_array(scratch, count, sizeof(*claiming.texts_were));
-    claiming.is_written = arena_alloc_array(scratch, count, sizeof(*claiming.is_written));
-    for (size_t i = 0; i < count; i++) {
-        judge_node(&claiming, i);
-    }
+    begin_claiming(&claiming);
     struct err *err = acts[request->act](&claiming);
     if (err == NULL) {
         *ret_answer = answer;
@@ -513,6 +519,24 @@ static struct err *claims_look(const struct call *call, void *context, const cha
     }
     claim_survey_release(&one);
     return err;
+}
+
+struct err *claims_refuse_foreign(
+    const struct call *call, const struct world *world, const char *directory)
+{
+    AUTO_ARENA arena = {0};
+    struct claim_answer answer = {0};
+    const struct claims nobody = {world, directory, /* origin= */ "none", /* run= */ "none"};
+    const struct claim_request request = {.act = CLAIM_TAKE};
+    struct claiming claiming = {
+        .claims = &nobody, .call = call, .request = &request, .arena = &arena, .answer = &answer};
+    begin_claiming(&claiming);
+    claim_survey_release(&claiming.survey);
+    if (!answer.is_foreign) {
+        return NULL;
+    }
+    struct err *err = err_new(ERR_REFUSED, world->cluster->name, "%s", answer.reason);
+    return err_hint(err_code(err, "claimed"), "%s", answer.remedy);
 }
 
 const struct claim_ops claims_ops = {

@@ -22,4 +22,9 @@ struct claims {
 
 extern const struct claim_ops claims_ops; /* context: struct claims * */
 
+/* Before there is a run: looks whether another's stands anywhere, and changes nothing. `directory`
+ * as above. Errors: ERR_REFUSED, code "claimed", naming it with the remedy. */
+MUST_USE struct err *claims_refuse_foreign(
+    const struct call *call, const struct world *world, const char *directory);
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/claims.h"
 #include "app/claims_end.h"
 #include "app/foreground_probe.h"
 #include "app/services_runs.h"
@@ -118,11 +119,31 @@ static struct err *gather(const struct cli_request *request, struct facts *facts
     return err;
 }
 
+/* Neither here nor elsewhere may a run be under way: its temporary settings would pass for drift.
+ */
+static struct err *refuse_busy_cluster(struct services *services, const struct cli_request *request)
+{
+    struct world world;
+    struct err *err = services_refuse_unfinished(services, request->cluster->name);
+    if (err == NULL) {
+        err = world_open(request->cluster, &world);
+    }
+    if (err != NULL) {
+        return err;
+    }
+    AUTO_FREE char *directory =
+        mem_format("%s/%s", services->state_directory, request->cluster->name);
+    const struct call call = call_within(FACTS_MS);
+    err = claims_refuse_foreign(&call, &world, directory);
+    world_close(&world);
+    return err;
+}
+
 static struct err *make_plan(struct services *services, const struct cli_request *request,
     struct arena *arena, struct plan *ret_plan, struct plan_refusal *ret_refusal)
 {
     AUTO_FACTS facts = {0};
-    struct err *err = services_refuse_unfinished(services, request->cluster->name);
+    struct err *err = refuse_busy_cluster(services, request);
     if (err == NULL) {
         err = gather(request, &facts);
     }
@@ -192,7 +213,7 @@ static struct err *compare_plan(struct services *services, const struct cli_requ
     const struct plan *plan, struct arena *arena, const char ***ret_differences, size_t *ret_count)
 {
     AUTO_FACTS facts = {0};
-    struct err *err = services_refuse_unfinished(services, request->cluster->name);
+    struct err *err = refuse_busy_cluster(services, request);
     if (err == NULL) {
         err = services_read_facts(services, request, &facts);
     }

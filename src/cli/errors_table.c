@@ -69,6 +69,8 @@ const struct error_row error_rows[] = {
     {"run_ended", EXIT_REFUSED, "the last run has ended", "plan a new run"},
     {"run_unfinished", EXIT_REFUSED, "the cluster has a run that has not ended",
         "`upshift resume`, `upshift finalize` or `upshift abort` it first"},
+    {"claimed", EXIT_LOCKED, "another run stands on the nodes",
+        "wait for it, or end what it left: `upshift reconcile`"},
     {"claim_lost", EXIT_LOCKED, "another controller has taken the claim on a node",
         "look there with `upshift status`; nothing was sent to the node"},
     {"claim_unwritable", EXIT_CANNOT_SEE, "a claim could not be written on a node's host",

@@ -562,6 +562,27 @@ static void a_run_that_has_ended_here_is_no_stranger(void **UNUSED(state))
     assert_null(removed);
 }
 
+static void nothing_is_planned_under_the_run_of_another(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    const char *const here = stage.theirs.directory;
+    AUTO_ERR none = claims_refuse_foreign(&stage.fixture.call, &stage.world, here);
+    assert_null(none);
+    take(&stage, &stage.ours);
+    AUTO_FREE char *before = all_texts(&stage);
+    AUTO_ERR err = claims_refuse_foreign(&stage.fixture.call, &stage.world, here);
+    assert_non_null(err);
+    assert_string_equal(err->code, "claimed");
+    assert_non_null(strstr(err->what, "for run sim-1 of cluster sim"));
+    assert_non_null(strstr(err->hint, "--clear-claim"));
+    AUTO_FREE char *after = all_texts(&stage);
+    assert_string_equal(before, after);
+    act(&stage, &stage.ours, &release_1);
+    AUTO_ERR released = claims_refuse_foreign(&stage.fixture.call, &stage.world, here);
+    assert_null(released);
+}
+
 static void a_host_that_does_not_answer_is_not_taken_for_a_claim(void **UNUSED(state))
 {
     AUTO_STAGE stage;
@@ -596,6 +617,7 @@ int main(void)
         cmocka_unit_test(what_nobody_understands_is_somebodys),
         cmocka_unit_test(a_release_leaves_the_claims_of_others),
         cmocka_unit_test(a_run_that_has_ended_here_is_no_stranger),
+        cmocka_unit_test(nothing_is_planned_under_the_run_of_another),
         cmocka_unit_test(a_host_that_does_not_answer_is_not_taken_for_a_claim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
