@@ -32,6 +32,8 @@ extern const char *const claim_act_names[]; /* NULL-terminated */
 enum {
     CLAIM_TTL_MS = 15000,  /* a live claim that stood still for so long has lost its owner */
     CLAIM_RENEW_MS = 3000, /* a fifth of it */
+    CLAIM_SEND_MS = 9000,  /* on a claim that was seen longer ago no act is begun: a reading of the
+                              cluster and the gates come first, and it must not expire meanwhile */
 };
 
 /* What the engine wants written. */
@@ -48,7 +50,7 @@ struct claim_request {
 
 /* What came of it. Texts live in the caller's arena. */
 struct claim_answer {
-    int64_t held_count, node_count; /* of the nodes: ours now */
+    int64_t held_count, node_count; /* of the nodes: ours now. No nodes: nobody to share with */
     int64_t epoch_max;              /* the highest on the nodes, ours or not. After CLAIM_TAKE
                                        that is neither foreign nor ahead it is ours: above the
                                        request's where somebody had one as high; the engine goes on

@@ -15,6 +15,7 @@
  *   direction: "forward" | "back"; revision: how often the rest was planned anew
  *   replan: null | {why: "world|back|forward", cause}       (wanted, not there yet)
  *   proposal: null | {digest, cause, diff: [text]}          (waits for `resume --accept DIGEST`)
+ *   claim: null | {is_ours, is_parked, nodes, age_ms, reason}   (the marks on the nodes)
  *   started_wall_ms, now_wall_ms, elapsed_ms, left_ms (estimate)
  *   steps_done, steps_total
  *   phases: [{name, title, state: "pending|open|done"}]

@@ -30,9 +30,10 @@ struct run_task {
     int64_t deadline_ms;        /* the worker's own limit for this task */
     struct json *args, *before; /* bound; references owned by the task; NULL before binding */
     enum run_health_purpose purpose;
+    int64_t revision;              /* health: of the plan whose gates they are */
     const struct plan_gate *gates; /* health: what to evaluate; borrowed from the plan */
     size_t gate_count;
-    const struct plan_gate *during; /* health while the way back is open: its gates */
+    const struct plan_gate *during; /* health and look while the way back is open: its gates */
     size_t during_count;
     bool must_stop;          /* verify: call step_ops.stop first */
     enum run_replan replan;  /* replan: why */
@@ -44,6 +45,7 @@ struct run_task {
     int64_t seq;
     struct json *scopes; /* owned by the task */
 };
+void run_task_release(struct run_task *task); /* gives up its references */
 
 /* What came of it. Owned by the event; freed with run_result_free(). */
 struct run_result {
@@ -52,6 +54,9 @@ struct run_result {
     size_t step;
     int64_t attempt;
     enum run_health_purpose purpose;
+    int64_t revision;            /* health: of the plan, as asked */
+    enum claim_act act;          /* claim */
+    enum run_replan replan;      /* replan: why, as asked */
     enum step_state seen;        /* look, verify, undo */
     struct err *err;             /* look, verify: cannot see; apply, undo: as the driver said */
     bool is_sent;                /* apply: the gates were still yes and apply() was called */
@@ -59,13 +64,14 @@ struct run_result {
                                     what somebody else has put there, when ELSEWHERE */
     struct gate_answer *answers; /* those that are not yes, worst first */
     size_t answer_count;
-    struct gate_answer during; /* health while soaking: worst of the way-back gates */
+    struct gate_answer during; /* worst of the way-back gates */
+    bool has_during;           /* they were evaluated */
     const char **out;          /* nodes that facts show out of service */
     size_t out_count;
     struct json *nodes; /* [{name,address,shard,role,product,version,...}] as read now, or NULL */
     bool is_assumption; /* look, apply: the worst answer is that of an assumption: re-plan */
     struct json *plan;  /* replan: the new plan (model/plan.h), or NULL when refused: `answers` say
-                           why; owned */
+                           why; none: this executor cannot plan; owned */
     bool is_wider;      /* replan: it needs consent (engine.md 4) */
     const char **diff;  /* replan: what it does otherwise, for people, one line each */
     size_t diff_count;

@@ -9,42 +9,51 @@
 #include "base/mem.h"
 #include "engine/turn.h"
 
+void health_fill_during(const struct run_state *state, struct run_task *task)
+{
+    const struct plan *plan = state->plan;
+    if (state->direction == RUN_FORWARD && !state->is_finalizing) {
+        task->during = plan->during;
+        task->during_count = plan->during_count;
+    }
+}
+
+static void fill_gates(const struct run_state *state, struct run_task *task)
+{
+    const struct plan *plan = state->plan;
+    const bool is_before = task->purpose == RUN_HEALTH_PHASE_BEFORE;
+    task->gates = plan->health;
+    task->gate_count = plan->health_count;
+    if (is_before || task->purpose == RUN_HEALTH_PHASE_AFTER) {
+        const struct plan_phase *phase = &plan->phases[run_open_phase(state)];
+        task->gates = is_before ? phase->before : phase->after;
+        task->gate_count = is_before ? phase->before_count : phase->after_count;
+    }
+    health_fill_during(state, task);
+}
+
 static void submit_health(struct turn *turn, enum run_health_purpose purpose)
 {
     struct run_health *health = &turn->state->health;
-    const struct plan *plan = turn->state->plan;
     if (health->is_in_flight) {
         return;
     }
     if (health->purpose != purpose) { /* another question: a wait of its own */
         health->purpose = purpose;
-        health->deadline_ms = 0;
-        health->next_ms = 0;
-        health->delay_ms = 0;
-        run_answer_release(&health->blocked);
+        run_wait_reset(&health->wait);
     }
-    if (health->next_ms > turn->event->now_ms) {
-        turn_wake(turn, health->next_ms);
+    if (health->wait.next_ms > turn->event->now_ms) {
+        turn_wake(turn, health->wait.next_ms);
         return;
     }
     struct run_task task = {
         .kind = RUN_TASK_HEALTH,
         .purpose = purpose,
+        .revision = (int64_t)turn->state->revision_count,
         .epoch = turn->state->epoch,
         .deadline_ms = turn->event->now_ms + TURN_LOOK_MS,
-        .gates = plan->health,
-        .gate_count = plan->health_count,
     };
-    const size_t open = run_open_phase(turn->state);
-    if (purpose == RUN_HEALTH_PHASE_BEFORE || purpose == RUN_HEALTH_PHASE_AFTER) {
-        const struct plan_phase *phase = &plan->phases[open];
-        const bool is_before = purpose == RUN_HEALTH_PHASE_BEFORE;
-        task.gates = is_before ? phase->before : phase->after;
-        task.gate_count = is_before ? phase->before_count : phase->after_count;
-    } else if (purpose == RUN_HEALTH_SOAK) {
-        task.during = plan->during;
-        task.during_count = plan->during_count;
-    }
+    fill_gates(turn->state, &task);
     turn_command(turn, COMMAND_TASK)->task = task;
     health->is_in_flight = true;
 }
@@ -58,49 +67,20 @@ static void move_phase(struct turn *turn, size_t phase, enum run_phase_status to
     turn_emit(turn, JOURNAL_PHASE, NULL, body);
 }
 
-static struct json *all_reasons(const struct run_result *result)
-{
-    struct json *reasons = js_array();
-    for (size_t i = 0; i < result->answer_count; i++) {
-        js_push(reasons, js_text(result->answers[i].reason));
-    }
-    return reasons;
-}
-
-static void refuse_start(struct turn *turn, const struct run_result *result, const char *remedy)
-{
-    /* The reasons travel in the state until the probe has ended. */
-    struct json *body = js_object();
-    js_put_text(body, "from", run_status_names[RUN_PLANNED]);
-    js_put_text(body, "to", run_status_names[RUN_PLANNED]);
-    js_put(body, "reasons", all_reasons(result));
-    js_put_text(body, "remedy", remedy);
-    turn_emit(turn, JOURNAL_STATE, NULL, body);
-    turn_finish(turn, RUN_EVENT_PREFLIGHT_RED);
-}
-
-/* Waits for green until the window closes, then asks (or, before the start, refuses). */
+/* Waits for green until the window closes, then asks or does what the policy says; before the start
+ * it refuses. */
 static void wait_for_green(struct turn *turn, const struct run_result *result)
 {
-    struct run_health *health = &turn->state->health;
     const struct gate_answer *worst = &result->answers[0];
-    const int64_t now_ms = turn->event->now_ms;
-    if (health->deadline_ms == 0) {
-        health->since_ms = now_ms;
-        health->since_wall_ms = turn->event->wall_ms;
-        health->deadline_ms = now_ms + turn->state->plan->policy.gate_timeout_ms;
-    }
-    run_answer_set(&health->blocked, worst);
-    health->delay_ms = turn_next_delay(health->delay_ms);
-    health->next_ms = now_ms + health->delay_ms;
-    if (worst->state == GATE_NOT_YET && now_ms < health->deadline_ms) {
+    if (turn_wait(turn, &turn->state->health.wait, worst)) {
         return;
     }
-    health->deadline_ms = 0;
+    AUTO_JSON reasons = turn_reasons(result);
     if (turn->state->status == RUN_PLANNED) {
-        refuse_start(turn, result, worst->remedy);
-    } else {
-        turn_ask(turn, all_reasons(result), worst->remedy);
+        turn_stay(turn, js_ref(reasons), worst->remedy); /* told until the probe has ended */
+        turn_finish(turn, RUN_EVENT_PREFLIGHT_RED);
+    } else if (worst->state != GATE_NOT_YET || !replan_back_by_policy(turn, reasons)) {
+        turn_ask(turn, js_ref(reasons), worst->remedy);
     }
 }
 
@@ -131,10 +111,11 @@ static void on_phase_after(struct turn *turn)
 
 static void on_end(struct turn *turn)
 {
-    turn_finish(turn, RUN_EVENT_FINISHED);
+    const bool is_back = turn->state->direction == RUN_BACK;
+    turn_finish(turn, is_back ? RUN_EVENT_ROLLED_BACK : RUN_EVENT_FINISHED);
 }
 
-static void watch_way_back(struct turn *turn, const struct gate_answer *during)
+void health_watch_way_back(struct turn *turn, const struct run_result *result)
 {
     static const enum run_way_back states[] = {
         [GATE_YES] = RUN_WAY_BACK_OPEN,
@@ -142,15 +123,29 @@ static void watch_way_back(struct turn *turn, const struct gate_answer *during)
         [GATE_NEEDS_YOU] = RUN_WAY_BACK_CLOSING,
         [GATE_NEVER] = RUN_WAY_BACK_CLOSED,
     };
-    const enum run_way_back to = states[during->state];
+    struct run_state *state = turn->state;
+    const bool is_watched = result->has_during && state->direction == RUN_FORWARD &&
+                            !state->is_finalizing && !run_status_is_final(state->status);
+    const enum run_way_back to = states[result->during.state];
+    if (!is_watched) {
+        return;
+    }
+    /* A switchover of ours leaves the old primary without a link for some milliseconds. */
+    if (to != RUN_WAY_BACK_CLOSING) {
+        state->closing_since_ms = 0;
+    } else if (state->closing_since_ms == 0) {
+        state->closing_since_ms = turn->event->now_ms;
+    }
+    const bool is_passing = to == RUN_WAY_BACK_CLOSING &&
+                            turn->event->now_ms - state->closing_since_ms < TURN_CLOSING_MS;
     /* Once closed it stays closed: a node that was restarted cannot be fed again. */
-    if (to == turn->state->way_back || turn->state->way_back == RUN_WAY_BACK_CLOSED) {
+    if (is_passing || to == state->way_back || state->way_back == RUN_WAY_BACK_CLOSED) {
         return;
     }
     struct json *body = js_object();
-    js_put_text(body, "from", run_way_back_names[turn->state->way_back]);
+    js_put_text(body, "from", run_way_back_names[state->way_back]);
     js_put_text(body, "to", run_way_back_names[to]);
-    js_put_text(body, "reason", during->reason);
+    js_put_text(body, "reason", result->during.reason);
     turn_emit(turn, JOURNAL_WAY_BACK, NULL, body);
 }
 
@@ -159,18 +154,17 @@ static void on_soak(struct turn *turn, const struct run_result *result)
 {
     struct run_state *state = turn->state;
     const int64_t now_ms = turn->event->now_ms;
-    watch_way_back(turn, &result->during);
     const bool is_green = result->answer_count == 0;
     if (is_green && state->is_soak_green) {
         state->soak_unsaved_ms += now_ms - state->soak_seen_ms;
     }
     state->is_soak_green = is_green;
     state->soak_seen_ms = now_ms;
-    state->health.next_ms = now_ms + TURN_SOAK_LOOK_MS;
+    state->health.wait.next_ms = now_ms + TURN_SOAK_LOOK_MS;
     if (is_green) {
-        run_answer_release(&state->health.blocked);
+        run_answer_release(&state->health.wait.blocked);
     } else {
-        run_answer_set(&state->health.blocked, &result->answers[0]);
+        run_answer_set(&state->health.wait.blocked, &result->answers[0]);
     }
     if (state->soak_unsaved_ms >= TURN_SOAK_TICK_MS) {
         struct json *body = js_object();
@@ -181,11 +175,14 @@ static void on_soak(struct turn *turn, const struct run_result *result)
 }
 
 /* The states in which an answer for this purpose still decides something. */
-static bool is_wanted(const struct run_state *state, enum run_health_purpose purpose)
+static bool is_awaited(const struct run_state *state, const struct run_result *result)
 {
-    switch (purpose) {
+    if (result->revision != (int64_t)state->revision_count || state->is_finishing) {
+        return false;
+    }
+    switch (result->purpose) {
     case RUN_HEALTH_PREFLIGHT:
-        return state->status == RUN_PLANNED && !state->is_finishing;
+        return state->status == RUN_PLANNED;
     case RUN_HEALTH_SOAK:
         return state->status == RUN_SOAKING;
     case RUN_HEALTH_PHASE_BEFORE:
@@ -193,7 +190,7 @@ static bool is_wanted(const struct run_state *state, enum run_health_purpose pur
     case RUN_HEALTH_END:
         break;
     }
-    return state->status == RUN_RUNNING;
+    return state->status == RUN_RUNNING && state->replan == RUN_REPLAN_NONE;
 }
 
 void health_on_result(struct turn *turn, const struct run_result *result)
@@ -207,7 +204,7 @@ void health_on_result(struct turn *turn, const struct run_result *result)
     };
     struct run_health *health = &turn->state->health;
     health->is_in_flight = false;
-    if (!is_wanted(turn->state, result->purpose)) {
+    if (!is_awaited(turn->state, result)) {
         return;
     }
     if (result->purpose == RUN_HEALTH_SOAK) {
@@ -215,10 +212,7 @@ void health_on_result(struct turn *turn, const struct run_result *result)
     } else if (result->answer_count > 0) {
         wait_for_green(turn, result);
     } else {
-        run_answer_release(&health->blocked);
-        health->deadline_ms = 0;
-        health->next_ms = 0;
-        health->delay_ms = 0;
+        run_wait_reset(&health->wait);
         on_green[result->purpose](turn);
     }
 }
@@ -236,7 +230,8 @@ void health_soak(struct turn *turn)
 static bool are_steps_final(const struct run_state *state, size_t phase)
 {
     for (size_t i = 0; i < state->step_count; i++) {
-        if (state->steps[i].phase == phase && !run_step_is_final(&state->steps[i])) {
+        if (run_step_is_current(state, &state->steps[i]) && state->steps[i].phase == phase &&
+            !run_step_is_final(&state->steps[i])) {
             return false;
         }
     }
@@ -248,7 +243,7 @@ void health_advance_phases(struct turn *turn)
     struct run_state *state = turn->state;
     const size_t phase = run_open_phase(state);
     if (phase == state->plan->phase_count) {
-        if (steps_close_scopes(turn, PLAN_SCOPE_FINALIZE)) {
+        if (scopes_close(turn, PLAN_SCOPE_FINALIZE)) {
             submit_health(turn, RUN_HEALTH_END);
         }
         return;
@@ -260,7 +255,7 @@ void health_advance_phases(struct turn *turn)
         return;
     }
     if (run_phase_is_finalize(state, phase) && !state->is_finalizing) {
-        if (steps_close_scopes(turn, PLAN_SCOPE_RUN)) {
+        if (scopes_close(turn, PLAN_SCOPE_RUN)) {
             mark_versions(turn);
             turn_move(turn, RUN_EVENT_SOAK);
         }

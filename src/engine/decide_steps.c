@@ -1,5 +1,7 @@
 /*
- * engine/decide_steps.c - moves steps: look, intend, apply, verify, and close scopes.
+ * engine/decide_steps.c - moves steps: look, intend, apply, verify.
+ *
+ * Only steps of the present plan move; those of earlier plans are history.
  *
  *   PENDING --look: done--> FOUND
  *      |  ^                                   (journal: found)
@@ -18,13 +20,13 @@
 
 /* A node that this run took out comes back by the later steps of the same phase on it: its chain.
  * Pausing or aborting in the middle of one would leave the node down, so a chain is finished. */
-static bool is_chain_begun(const struct run_state *state, size_t index)
+bool steps_is_chain_begun(const struct run_state *state, size_t index)
 {
     const struct run_step *step = &state->steps[index];
     for (size_t i = 0; i < index; i++) {
         const struct run_step *earlier = &state->steps[i];
-        if (earlier->phase == step->phase && earlier->plan->takes_out &&
-            text_equal(earlier->plan->node, step->plan->node) &&
+        if (earlier->revision == step->revision && earlier->phase == step->phase &&
+            earlier->plan->takes_out && text_equal(earlier->plan->node, step->plan->node) &&
             (run_step_is_final(earlier) || earlier->status == RUN_STEP_INTENDED)) {
             return true;
         }
@@ -35,7 +37,7 @@ static bool is_chain_begun(const struct run_state *state, size_t index)
 static bool are_earlier_done(const struct run_state *state, const struct run_step *step)
 {
     for (size_t i = 0; i < step->plan->after_count; i++) {
-        const long index = run_find_step(state, step->plan->after[i]);
+        const long index = run_find_step_of(state, step->plan->after[i], step->revision);
         if (index >= 0 && !run_step_is_final(&state->steps[index])) {
             return false;
         }
@@ -48,15 +50,15 @@ static bool has_open_chain(const struct run_state *state)
 {
     for (size_t i = 0; i < state->step_count; i++) {
         const struct run_step *step = &state->steps[i];
-        if (step->status == RUN_STEP_PENDING && is_chain_begun(state, i) &&
-            are_earlier_done(state, step)) {
+        if (run_step_is_current(state, step) && step->status == RUN_STEP_PENDING &&
+            steps_is_chain_begun(state, i) && are_earlier_done(state, step)) {
             return true;
         }
     }
     return false;
 }
 
-bool steps_are_idle(const struct run_state *state)
+bool steps_are_quiet(const struct run_state *state)
 {
     for (size_t i = 0; i < state->step_count; i++) {
         const struct run_activity *live = &state->steps[i].live;
@@ -64,23 +66,36 @@ bool steps_are_idle(const struct run_state *state)
             return false;
         }
     }
-    return !has_open_chain(state);
+    return true;
+}
+
+bool steps_are_idle(const struct run_state *state)
+{
+    return steps_are_quiet(state) && !has_open_chain(state);
+}
+
+/* Nothing new starts, what is begun ends, and whatever comes to nothing meanwhile is given up:
+ * there is nobody to ask. */
+static bool is_winding_up(const struct run_state *state)
+{
+    return state->status == RUN_ABORTING ||
+           (state->status == RUN_RUNNING && state->replan != RUN_REPLAN_NONE);
 }
 
 static bool may_start(const struct run_state *state, size_t index)
 {
     const struct run_step *step = &state->steps[index];
-    if (state->phases[step->phase] != RUN_PHASE_OPEN || !are_earlier_done(state, step)) {
+    if (!run_step_is_current(state, step) || state->phases[step->phase] != RUN_PHASE_OPEN ||
+        !are_earlier_done(state, step)) {
         return false;
     }
-    if (state->status == RUN_RUNNING) {
-        return true;
+    if (is_winding_up(state) || state->status == RUN_PAUSING) {
+        return steps_is_chain_begun(state, index);
     }
-    return (state->status == RUN_PAUSING || state->status == RUN_ABORTING) &&
-           is_chain_begun(state, index);
+    return state->status == RUN_RUNNING;
 }
 
-static struct command *submit(
+struct command *steps_submit(
     struct turn *turn, enum run_task_kind kind, struct run_step *step, int64_t deadline_ms)
 {
     struct command *command = turn_command(turn, COMMAND_TASK);
@@ -93,7 +108,11 @@ static struct command *submit(
         .deadline_ms = deadline_ms,
         .args = js_ref(step->args),
         .before = js_ref(step->before),
+        .must_stop = kind == RUN_TASK_VERIFY && step->live.must_stop,
     };
+    if (kind == RUN_TASK_LOOK) {
+        health_fill_during(turn->state, &command->task);
+    }
     step->live.in_flight = kind;
     return command;
 }
@@ -122,6 +141,33 @@ static void emit_outcome(
     step->live.delay_ms = 0;
 }
 
+enum trouble {
+    TROUBLE_FAILED, /* it had no effect, or its time is up: policy on_failure decides */
+    TROUBLE_HUMAN,  /* somebody else's doing, or a gate that cannot be waited for */
+};
+
+/* A step cannot go on. On the way back the others go on first: each node that is back is one less
+ * between the versions. */
+static void stop_for(struct turn *turn, struct run_step *step, enum trouble trouble,
+    const char *reason, const char *remedy)
+{
+    const struct run_state *state = turn->state;
+    const bool is_continuing =
+        trouble == TROUBLE_FAILED && text_equal(state->plan->policy.on_failure, "continue");
+    const bool is_going_on =
+        state->status == RUN_RUNNING && (is_continuing || state->direction == RUN_BACK);
+    if (is_winding_up(state) || is_going_on) {
+        if (step->status == RUN_STEP_PENDING) {
+            emit_outcome(turn, step, "failed", reason);
+        }
+        return;
+    }
+    AUTO_JSON reasons = reason_with_subject(step, reason);
+    if (trouble != TROUBLE_FAILED || !replan_back_by_policy(turn, reasons)) {
+        turn_ask(turn, js_ref(reasons), remedy);
+    }
+}
+
 /* Keeps a step waiting for a gate, journals when the answer changes, asks when time is up. */
 static void wait_for_gate(
     struct turn *turn, struct run_step *step, const struct gate_answer *answer)
@@ -147,78 +193,8 @@ static void wait_for_gate(
         return;
     }
     live->deadline_ms = 0;
-    if (turn->state->status == RUN_ABORTING) { /* nobody to ask: the abort goes on without it */
-        emit_outcome(turn, step, "failed", answer->reason);
-    } else {
-        turn_ask(turn, reason_with_subject(step, answer->reason), answer->remedy);
-    }
-}
-
-static bool contains(const char *const *names, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (text_equal(names[i], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Is the node out by an act of ours that is not finished? */
-static bool is_reserved(const struct run_state *state, const char *node)
-{
-    for (size_t i = 0; i < state->step_count; i++) {
-        const struct run_step *step = &state->steps[i];
-        if (!text_equal(step->plan->node, node)) {
-            continue;
-        }
-        const bool is_taking = step->plan->takes_out && step->status == RUN_STEP_INTENDED;
-        if (is_taking || (!run_step_is_final(step) && is_chain_begun(state, i))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static const struct plan_group *find_group(const struct plan *plan, const char *name)
-{
-    for (size_t i = 0; i < plan->group_count; i++) {
-        if (text_equal(plan->groups[i].name, name)) {
-            return &plan->groups[i];
-        }
-    }
-    return NULL;
-}
-
-/* engine.md 6: for every group, what is out together with the step's node must fit its limit; a
- * node that is out already costs nothing more. Returns a reason, or NULL when the act may start. */
-static const char *find_budget_reason(
-    struct turn *turn, const struct run_step *step, const struct run_result *result)
-{
-    const struct run_state *state = turn->state;
-    const char *const *out = (const char *const *)result->out;
-    if (!step->plan->takes_out || contains(out, result->out_count, step->plan->node)) {
-        return NULL;
-    }
-    for (size_t t = 0; t < step->plan->takes_count; t++) {
-        const struct plan_group *group = find_group(state->plan, step->plan->takes[t]);
-        int64_t count = 1;
-        const char *other = NULL;
-        for (size_t n = 0; group != NULL && n < group->node_count; n++) {
-            const char *node = group->nodes[n];
-            if (!text_equal(node, step->plan->node) &&
-                (contains(out, result->out_count, node) || is_reserved(state, node))) {
-                count++;
-                other = node;
-            }
-        }
-        if (group != NULL && count > group->max_unavailable) {
-            return arena_format(&turn->out->arena,
-                "%s is out of service and %s allows %lld at a time",
-                other == NULL ? "a node" : other, group->name, (long long)group->max_unavailable);
-        }
-    }
-    return NULL;
+    stop_for(turn, step, answer->state == GATE_NOT_YET ? TROUBLE_FAILED : TROUBLE_HUMAN,
+        answer->reason, answer->remedy);
 }
 
 /* --- the act --- */
@@ -247,7 +223,44 @@ static void intend(struct turn *turn, struct run_step *step, const struct run_re
     live->delay_ms = 0;
     free(live->apply_text);
     live->apply_text = NULL;
-    (void)submit(turn, RUN_TASK_APPLY, step, live->deadline_ms);
+    (void)steps_submit(turn, RUN_TASK_APPLY, step, live->deadline_ms);
+}
+
+static const char *const foreign_remedy =
+    "put it right by hand, then resume, or say `upshift reconcile`; or abort and plan anew";
+
+/* A false assumption means that the plan is not of this world. */
+static bool is_to_be_planned_anew(const struct run_state *state, const struct run_result *result)
+{
+    return result->is_assumption && state->status == RUN_RUNNING &&
+           state->replan == RUN_REPLAN_NONE;
+}
+
+static void plan_anew(
+    struct turn *turn, const struct run_step *step, const struct run_result *result)
+{
+    AUTO_FREE char *cause = mem_format("%s: %s", step->plan->summary, result->answers[0].reason);
+    replan_for_assumption(turn, cause, result->answers[0].remedy);
+}
+
+/* It is to be done. May it be? */
+static void on_absent(struct turn *turn, struct run_step *step, const struct run_result *result)
+{
+    const char *budget = budget_find_reason(turn, step, result);
+    struct gate_answer unclaimed;
+    if (is_to_be_planned_anew(turn->state, result)) {
+        plan_anew(turn, step, result);
+    } else if (result->answer_count > 0) {
+        wait_for_gate(turn, step, &result->answers[0]);
+    } else if (budget != NULL) {
+        const struct gate_answer answer = {
+            GATE_NOT_YET, "budget", budget, "wait until it serves again, or bring it back by hand"};
+        wait_for_gate(turn, step, &answer);
+    } else if (!claim_is_fresh(turn, &unclaimed)) {
+        wait_for_gate(turn, step, &unclaimed);
+    } else {
+        intend(turn, step, result);
+    }
 }
 
 static void on_look(struct turn *turn, struct run_step *step, const struct run_result *result)
@@ -281,23 +294,13 @@ static void on_look(struct turn *turn, struct run_step *step, const struct run_r
         struct json *body = js_object();
         js_put_text(body, "reason", "somebody else changed it: it is neither as before nor done");
         turn_emit(turn, JOURNAL_FOREIGN, step, body);
-        turn_ask(turn, reason_with_subject(step, step->reason),
-            "put it right by hand and resume, or abort and plan anew");
+        stop_for(turn, step, TROUBLE_HUMAN, step->reason, foreign_remedy);
         return;
     }
     case STEP_ABSENT:
         break;
     }
-    const char *budget = find_budget_reason(turn, step, result);
-    if (result->answer_count > 0) {
-        wait_for_gate(turn, step, &result->answers[0]);
-    } else if (budget != NULL) {
-        const struct gate_answer answer = {
-            GATE_NOT_YET, "budget", budget, "wait until it serves again, or bring it back by hand"};
-        wait_for_gate(turn, step, &answer);
-    } else {
-        intend(turn, step, result);
-    }
+    on_absent(turn, step, result);
 }
 
 static void on_apply(struct turn *turn, struct run_step *step, const struct run_result *result)
@@ -311,7 +314,11 @@ static void on_apply(struct turn *turn, struct run_step *step, const struct run_
                                            : text != NULL           ? &unseen
                                                                     : &none;
         emit_outcome(turn, step, "absent", answer->reason);
-        wait_for_gate(turn, step, answer);
+        if (is_to_be_planned_anew(turn->state, result)) {
+            plan_anew(turn, step, result);
+        } else {
+            wait_for_gate(turn, step, answer);
+        }
         return;
     }
     struct json *body = js_object();
@@ -319,6 +326,7 @@ static void on_apply(struct turn *turn, struct run_step *step, const struct run_
     turn_emit(turn, JOURNAL_APPLIED, step, body);
     if (result->err != NULL) {
         live->apply_text = err_text(result->err);
+        live->must_stop = true; /* nobody saw it end */
     }
     live->next_ms = turn->event->now_ms;
 }
@@ -335,11 +343,11 @@ static void try_again_or_ask(struct turn *turn, struct run_step *step)
     }
     AUTO_FREE char *reason = mem_format("%s (%lld attempts)", why, (long long)live->failure_count);
     emit_outcome(turn, step, "failed", reason);
-    turn_ask(turn, reason_with_subject(step, reason),
+    stop_for(turn, step, TROUBLE_FAILED, reason,
         "look at the node and its log; resume to try again, or abort");
 }
 
-static void look_again(struct turn *turn, struct run_step *step)
+void steps_look_again(struct turn *turn, struct run_step *step)
 {
     step->live.delay_ms = turn_next_delay(step->live.delay_ms);
     step->live.next_ms = turn->event->now_ms + step->live.delay_ms;
@@ -351,21 +359,25 @@ static void on_blind(struct turn *turn, struct run_step *step, const struct err 
     if (turn->event->now_ms < step->live.deadline_ms) {
         const struct gate_answer answer = {GATE_NOT_YET, "can_see", text, NULL};
         run_answer_set(&step->live.blocked, &answer);
-        look_again(turn, step);
+        steps_look_again(turn, step);
         return;
     }
     emit_outcome(turn, step, "unknown", text);
-    turn_ask(turn, reason_with_subject(step, text),
+    stop_for(turn, step, TROUBLE_FAILED, text,
         "make the node reachable and resume: the run looks before it acts");
 }
 
 static void on_verify(struct turn *turn, struct run_step *step, const struct run_result *result)
 {
     struct run_activity *live = &step->live;
+    if (!live->is_verifying) {
+        return; /* given away meanwhile */
+    }
     if (result->err != NULL) {
         on_blind(turn, step, result->err);
         return;
     }
+    live->must_stop = false;
     run_answer_release(&live->blocked);
     const int64_t now_ms = turn->event->now_ms;
     if (!live->has_seen || live->seen != result->seen) {
@@ -385,35 +397,14 @@ static void on_verify(struct turn *turn, struct run_step *step, const struct run
         js_put_text(body, "reason", "somebody else changed it while it was being done");
         turn_emit(turn, JOURNAL_FOREIGN, step, body);
         live->is_verifying = false;
-        turn_ask(turn, reason_with_subject(step, step->reason),
-            "put it right by hand and resume, or abort and plan anew");
+        stop_for(turn, step, TROUBLE_HUMAN, step->reason, foreign_remedy);
     } else if (is_late) {
         emit_outcome(turn, step, "failed", "it did not finish within its deadline");
-        turn_ask(turn, reason_with_subject(step, step->reason),
+        stop_for(turn, step, TROUBLE_FAILED, step->reason,
             "look at the node and its log; resume to wait again, or abort");
     } else {
-        look_again(turn, step);
+        steps_look_again(turn, step);
     }
-}
-
-static void on_undo(struct turn *turn, struct run_step *step, const struct run_result *result)
-{
-    struct run_activity *live = &step->live;
-    live->undo_count++;
-    if (result->err != NULL && live->undo_count < TURN_UNDO_TRIES_MAX) {
-        look_again(turn, step);
-        return;
-    }
-    AUTO_FREE char *text = result->err == NULL ? NULL : err_text(result->err);
-    struct json *body = js_object();
-    js_put_text(body, "left",
-        result->err != NULL              ? "left"
-        : result->seen == STEP_ELSEWHERE ? "foreign"
-                                         : "restored");
-    js_put_text(body, "reason", text);
-    js_put(body, "before", js_ref(step->before));
-    js_put(body, "found", result->before == NULL ? js_none() : js_ref(result->before));
-    turn_emit(turn, JOURNAL_SCOPE_CLOSED, step, body);
 }
 
 void steps_on_result(struct turn *turn, const struct run_result *result)
@@ -422,7 +413,7 @@ void steps_on_result(struct turn *turn, const struct run_result *result)
         [RUN_TASK_LOOK] = on_look,
         [RUN_TASK_APPLY] = on_apply,
         [RUN_TASK_VERIFY] = on_verify,
-        [RUN_TASK_UNDO] = on_undo,
+        [RUN_TASK_UNDO] = scopes_on_undo,
     };
     struct run_step *step = &turn->state->steps[result->step];
     step->live.in_flight = RUN_TASK_NONE;
@@ -435,6 +426,7 @@ void steps_begin_again(struct turn *turn)
         struct run_step *step = &turn->state->steps[i];
         if (step->status == RUN_STEP_INTENDED) {
             step->live.is_verifying = true;
+            step->live.must_stop = true;
             step->live.since_ms = turn->event->now_ms;
             step->live.since_wall_ms = turn->event->wall_ms;
             step->live.deadline_ms = turn->event->now_ms + step->plan->deadline_ms;
@@ -455,8 +447,55 @@ void steps_forget_waits(struct run_state *state)
             run_answer_release(&live->blocked);
         }
     }
-    state->health.deadline_ms = 0;
-    state->health.next_ms = 0;
+    state->health.wait.deadline_ms = 0;
+    state->health.wait.next_ms = 0;
+}
+
+void steps_give_away(struct turn *turn)
+{
+    for (size_t i = 0; i < turn->state->step_count; i++) {
+        struct run_step *step = &turn->state->steps[i];
+        const bool is_open =
+            step->status == RUN_STEP_INTENDED && step->live.in_flight != RUN_TASK_APPLY;
+        const bool is_lost = run_step_is_stuck(step) && step->status != RUN_STEP_FOREIGN;
+        if (run_step_is_current(turn->state, step) && (is_open || is_lost)) {
+            struct json *body = js_object();
+            js_put_text(body, "reason", "repaired by hand");
+            turn_emit(turn, JOURNAL_FOREIGN, step, body);
+            step->live.is_verifying = false;
+        }
+    }
+}
+
+/* Can the step go on without a human? */
+static bool is_under_way(const struct run_state *state, size_t index)
+{
+    const struct run_step *step = &state->steps[index];
+    return step->live.in_flight != RUN_TASK_NONE || step->status == RUN_STEP_INTENDED ||
+           (step->status == RUN_STEP_PENDING && may_start(state, index));
+}
+
+void steps_ask_when_stuck(struct turn *turn)
+{
+    const struct run_state *state = turn->state;
+    AUTO_JSON reasons = js_array();
+    for (size_t i = 0; i < state->step_count; i++) {
+        const struct run_step *step = &state->steps[i];
+        if (!run_step_is_current(state, step)) {
+            continue;
+        }
+        if (is_under_way(state, i)) {
+            return;
+        }
+        if (run_step_is_stuck(step)) {
+            AUTO_JSON subject = reason_with_subject(step, step->reason);
+            js_push(reasons, js_copy(js_at(subject, 0)));
+        }
+    }
+    if (js_count(reasons) > 0) {
+        turn_ask(turn, js_ref(reasons),
+            "look at these nodes and their logs; resume to try again, or reconcile after a repair");
+    }
 }
 
 static void advance_one(struct turn *turn, size_t index)
@@ -469,8 +508,10 @@ static void advance_one(struct turn *turn, size_t index)
     }
     if (step->status == RUN_STEP_INTENDED && !live->is_verifying) { /* resumed by the operator */
         live->is_verifying = true;
+        live->must_stop = true;
         live->has_seen = false;
         live->since_ms = turn->event->now_ms;
+        live->since_wall_ms = turn->event->wall_ms;
         live->deadline_ms = turn->event->now_ms + step->plan->deadline_ms;
     }
     const bool may_look = step->status == RUN_STEP_PENDING && may_start(state, index);
@@ -481,7 +522,12 @@ static void advance_one(struct turn *turn, size_t index)
         turn_wake(turn, live->next_ms);
         return;
     }
-    (void)submit(turn, live->is_verifying ? RUN_TASK_VERIFY : RUN_TASK_LOOK, step,
+    struct gate_answer unclaimed;
+    if (live->is_verifying && live->must_stop && !claim_is_fresh(turn, &unclaimed)) {
+        run_answer_set(&live->blocked, &unclaimed); /* stopping acts on the node */
+        return;
+    }
+    (void)steps_submit(turn, live->is_verifying ? RUN_TASK_VERIFY : RUN_TASK_LOOK, step,
         turn->event->now_ms + TURN_LOOK_MS);
 }
 
@@ -490,25 +536,4 @@ void steps_advance(struct turn *turn)
     for (size_t i = 0; i < turn->state->step_count; i++) {
         advance_one(turn, i);
     }
-}
-
-bool steps_close_scopes(struct turn *turn, enum plan_scope scope)
-{
-    struct run_state *state = turn->state;
-    for (size_t i = state->step_count; i-- > 0;) {
-        struct run_step *step = &state->steps[i];
-        if (!step->is_scope_open || step->plan->scope > scope) {
-            continue;
-        }
-        if (step->live.in_flight != RUN_TASK_NONE) {
-            return false;
-        }
-        if (step->live.next_ms > turn->event->now_ms) {
-            turn_wake(turn, step->live.next_ms);
-        } else {
-            (void)submit(turn, RUN_TASK_UNDO, step, turn->event->now_ms + TURN_LOOK_MS);
-        }
-        return false;
-    }
-    return true;
 }

@@ -130,6 +130,30 @@ static void add_answers(struct job *job, const struct plan_gate *gates, size_t c
     }
 }
 
+/* The assumptions first, so that among equally bad answers theirs is the worst. */
+static void add_step_answers(struct job *job)
+{
+    struct run_result *result = job->result;
+    const struct plan_step *plan = job->task->plan;
+    add_answers(job, plan->assumptions, plan->assumption_count);
+    const enum gate_state assumed = result->answer_count == 0 ? GATE_YES : result->answers[0].state;
+    add_answers(job, plan->gates, plan->gate_count);
+    result->is_assumption = assumed >= GATE_NEEDS_YOU && assumed == result->answers[0].state;
+}
+
+static void watch_during(struct job *job)
+{
+    struct run_result *result = job->result;
+    result->has_during = job->task->during_count > 0;
+    for (size_t i = 0; i < job->task->during_count; i++) {
+        struct gate_answer answer = evaluate(job, &job->task->during[i]);
+        if (answer.state > result->during.state) {
+            keep_texts(&result->arena, &answer);
+            result->during = answer;
+        }
+    }
+}
+
 static struct err *do_look(struct job *job)
 {
     struct run_result *result = job->result;
@@ -138,6 +162,7 @@ static struct err *do_look(struct job *job)
     if (err != NULL) {
         return err;
     }
+    watch_during(job);
     if (job->task->args != NULL) {
         result->args = js_ref(job->task->args);
     } else {
@@ -153,31 +178,47 @@ static struct err *do_look(struct job *job)
     if (err != NULL || result->seen != STEP_ABSENT) {
         return err;
     }
-    add_answers(job, plan->assumptions, plan->assumption_count);
-    add_answers(job, plan->gates, plan->gate_count);
+    add_step_answers(job);
     if (result->answer_count > 0 || job->task->before != NULL) {
         return NULL;
     }
     return job->ops->capture(&job->call, &bound, &result->before);
 }
 
+/* The last look before something is sent: is the node still this run's? Otherwise `*ret_reason`. */
+static struct err *look_at_claim(struct job *job, const char **ret_reason)
+{
+    const struct executor *executor = job->executor;
+    *ret_reason = NULL;
+    if (executor->claims == NULL) {
+        return NULL;
+    }
+    return executor->claims->look(&job->call, executor->claims_context, job->task->plan->node,
+        &job->result->arena, ret_reason);
+}
+
 static struct err *do_apply(struct job *job)
 {
     struct run_result *result = job->result;
     const struct plan_step *plan = job->task->plan;
+    struct err *err = NULL;
     if (plan->gate_count > 0 || plan->assumption_count > 0) {
-        struct err *err = see_facts(job);
-        if (err != NULL) {
-            return err;
-        }
-        add_answers(job, plan->assumptions, plan->assumption_count);
-        add_answers(job, plan->gates, plan->gate_count);
-        if (result->answer_count > 0) {
-            return NULL;
+        err = see_facts(job);
+        if (err == NULL) {
+            add_step_answers(job);
         }
     }
-    if (!call_may_send(&job->call)) {
-        return NULL;
+    const char *lost = NULL;
+    if (err == NULL && result->answer_count == 0) {
+        err = look_at_claim(job, &lost);
+    }
+    if (lost != NULL) {
+        struct gate_answer *slot = arena_push(
+            &result->arena, &result->answers, &result->answer_count, sizeof(*result->answers));
+        *slot = (struct gate_answer){GATE_NEVER, "claim_ours", lost, NULL};
+    }
+    if (err != NULL || result->answer_count > 0 || !call_may_send(&job->call)) {
+        return err;
     }
     result->is_sent = true;
     const struct bound bound = {job->task->args};
@@ -185,8 +226,28 @@ static struct err *do_apply(struct job *job)
     return job->ops->apply(&job->call, &bound, &before);
 }
 
+/* An earlier attempt may have left something behind that still acts; it has its own time to end. */
+static struct err *stop_earlier(struct job *job)
+{
+    if (!job->task->must_stop || job->ops->stop == NULL) {
+        return NULL;
+    }
+    const struct bound bound = {job->task->args};
+    const struct before before = {job->task->before};
+    const int64_t look_ms = call_left_ms(&job->call);
+    job->call.deadline_ms += job->task->plan->deadline_ms;
+    job->call.send_before_ms = job->call.deadline_ms;
+    struct err *err = job->ops->stop(&job->call, &bound, &before);
+    job->call.deadline_ms = clock_now_ms(job->call.clock) + look_ms;
+    return err;
+}
+
 static struct err *do_verify(struct job *job)
 {
+    struct err *err = stop_earlier(job);
+    if (err != NULL) {
+        return err;
+    }
     const struct bound bound = {job->task->args};
     const struct before before = {job->task->before};
     return job->ops->verify(&job->call, &bound, &before, &job->result->seen);
@@ -201,7 +262,14 @@ static struct err *do_undo(struct job *job)
     const struct bound bound = {job->task->args};
     const struct before before = {job->task->before};
     struct run_result *result = job->result;
-    struct err *err = job->ops->undo(&job->call, &bound, &before, &result->seen);
+    const char *lost = NULL;
+    struct err *err = look_at_claim(job, &lost);
+    if (err == NULL && lost != NULL) {
+        err = err_code(err_new(ERR_CANCELLED, job->task->plan->node, "%s", lost), "claim_lost");
+    }
+    if (err == NULL) {
+        err = job->ops->undo(&job->call, &bound, &before, &result->seen);
+    }
     if (err == NULL && result->seen == STEP_ELSEWHERE) {
         AUTO_ERR unseen = job->ops->capture(&job->call, &bound, &result->before);
         (void)unseen; /* then nobody is told what it is now */
@@ -212,7 +280,6 @@ static struct err *do_undo(struct job *job)
 static struct err *do_health(struct job *job)
 {
     struct run_result *result = job->result;
-    result->during = (struct gate_answer){.state = GATE_YES};
     struct err *err = see_facts(job);
     if (err != NULL) {
         AUTO_FREE char *text = err_text(err);
@@ -220,19 +287,70 @@ static struct err *do_health(struct job *job)
             &result->arena, &result->answers, &result->answer_count, sizeof(*result->answers));
         *slot =
             (struct gate_answer){GATE_NOT_YET, "can_see", arena_strdup(&result->arena, text), NULL};
+        result->has_during = job->task->during_count > 0;
         result->during = *slot;
         err_free(err);
         return NULL;
     }
     add_answers(job, job->task->gates, job->task->gate_count);
-    for (size_t i = 0; i < job->task->during_count; i++) {
-        struct gate_answer answer = evaluate(job, &job->task->during[i]);
-        if (answer.state > result->during.state) {
-            keep_texts(&result->arena, &answer);
-            result->during = answer;
-        }
-    }
+    watch_during(job);
     return NULL;
+}
+
+/* A plan that this program could not carry out is none. */
+static void check_new_plan(struct job *job)
+{
+    struct run_result *result = job->result;
+    AUTO_PLAN plan = {0};
+    AUTO_ERR err = plan_from_json(result->plan, "the new plan", &plan);
+    if (err == NULL) {
+        err = executor_check_plan(job->executor, &plan);
+    }
+    if (err == NULL) {
+        return;
+    }
+    AUTO_FREE char *text = err_text(err);
+    struct gate_answer *slot = arena_push(
+        &result->arena, &result->answers, &result->answer_count, sizeof(*result->answers));
+    *slot =
+        (struct gate_answer){GATE_NEVER, "plan_known", arena_strdup(&result->arena, text), NULL};
+    plan_release(&plan);
+    js_free(result->plan);
+    result->plan = NULL;
+}
+
+static struct err *do_replan(struct job *job)
+{
+    const struct executor *executor = job->executor;
+    if (executor->replan == NULL) {
+        return NULL;
+    }
+    struct err *err =
+        executor->replan(&job->call, executor->replan_context, job->task, job->result);
+    if (err == NULL && job->result->plan != NULL) {
+        check_new_plan(job);
+    }
+    return err;
+}
+
+static struct err *do_claim(struct job *job)
+{
+    const struct executor *executor = job->executor;
+    const struct run_task *task = job->task;
+    if (executor->claims == NULL) {
+        return NULL;
+    }
+    const struct claim_request request = {
+        .act = task->claim,
+        .epoch = task->epoch,
+        .run = executor->run,
+        .state = run_status_names[task->status],
+        .is_parked = task->is_parked,
+        .scopes = task->scopes,
+        .seq = task->seq,
+    };
+    return executor->claims->act(
+        &job->call, executor->claims_context, &request, &job->result->arena, &job->result->claim);
 }
 
 /* For drivers, between connecting and acting: the look at the claim that counts. */
@@ -256,6 +374,8 @@ struct run_result *executor_do(const struct executor *executor, const struct run
         [RUN_TASK_VERIFY] = do_verify,
         [RUN_TASK_UNDO] = do_undo,
         [RUN_TASK_HEALTH] = do_health,
+        [RUN_TASK_REPLAN] = do_replan,
+        [RUN_TASK_CLAIM] = do_claim,
     };
     struct job job = {
         .executor = executor,
@@ -278,10 +398,13 @@ struct run_result *executor_do(const struct executor *executor, const struct run
     job.result->step = task->step;
     job.result->attempt = task->attempt;
     job.result->purpose = task->purpose;
+    job.result->revision = task->revision;
+    job.result->replan = task->replan;
+    job.result->act = task->claim;
     if (task->plan != NULL) {
         job.ops = executor_find_step(executor, task->plan->kind);
     }
-    if (task->kind != RUN_TASK_HEALTH && job.ops == NULL) {
+    if (task->plan != NULL && job.ops == NULL) {
         job.result->err =
             err_new(ERR_INTERNAL, NULL, "this upshift does not know the step %s", task->plan->kind);
     } else {

@@ -29,14 +29,21 @@ static struct err *commit(struct engine *engine, struct commands *commands)
         run_status_names[state->status], run_status_is_final(state->status));
 }
 
+static struct json *copy_or_none(const struct json *value)
+{
+    return value == NULL ? NULL : js_copy(value);
+}
+
 static void loop_carry_out(struct engine *engine, const struct command *command)
 {
     const struct engine_io *io = engine->io;
     switch (command->kind) {
     case COMMAND_TASK: {
         struct run_task task = command->task; /* its own copies: threads share no JSON */
-        task.args = task.args == NULL ? NULL : js_copy(task.args);
-        task.before = task.before == NULL ? NULL : js_copy(task.before);
+        task.args = copy_or_none(task.args);
+        task.before = copy_or_none(task.before);
+        task.progress = copy_or_none(task.progress);
+        task.scopes = copy_or_none(task.scopes);
         io->exec->submit(io->exec_context, &task);
         break;
     }

@@ -1,15 +1,15 @@
 /*
- * engine/run.c - folds journal records into the state of a run.
+ * engine/run.c - the state of a run: made, searched, told; engine/run_fold.c changes it.
  */
 #include "engine/run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/attr.h"
 #include "base/codec.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/progress.h"
 
 void run_answer_release(struct run_answer *answer)
 {
@@ -19,48 +19,73 @@ void run_answer_release(struct run_answer *answer)
     *answer = (struct run_answer){.state = GATE_YES};
 }
 
-static char *copy_or_null(const char *text)
+static char *answer_text(const char *text)
 {
     return text == NULL ? NULL : mem_strdup(text);
 }
 
 void run_answer_set(struct run_answer *answer, const struct gate_answer *from)
 {
+    struct run_answer kept = {
+        from->state, answer_text(from->gate), answer_text(from->reason), answer_text(from->remedy)};
     run_answer_release(answer);
-    answer->state = from->state;
-    answer->gate = copy_or_null(from->gate);
-    answer->reason = copy_or_null(from->reason);
-    answer->remedy = copy_or_null(from->remedy);
+    *answer = kept;
+}
+
+void run_wait_reset(struct run_wait *wait)
+{
+    run_answer_release(&wait->blocked);
+    *wait = (struct run_wait){0};
 }
 
 void run_init(struct run_state *state, const struct plan *plan, const char *id)
 {
-    *state = (struct run_state){.plan = plan, .epoch = 1};
+    *state = (struct run_state){.plan = plan, .first = plan, .epoch = 1};
     state->id = arena_strdup(&state->arena, id);
+    run_add_plan(state, plan);
+}
+
+void run_add_plan(struct run_state *state, const struct plan *plan)
+{
+    const size_t count = plan_step_count(plan);
+    struct run_step *steps =
+        arena_alloc_array(&state->arena, state->step_count + count, sizeof(*steps));
+    for (size_t i = 0; i < state->step_count; i++) {
+        steps[i] = state->steps[i];
+    }
+    state->steps = steps;
+    state->plan = plan;
     state->phases = arena_alloc_array(&state->arena, plan->phase_count, sizeof(*state->phases));
-    state->step_count = plan_step_count(plan);
-    state->steps = arena_alloc_array(&state->arena, state->step_count, sizeof(*state->steps));
-    size_t index = 0;
     for (size_t p = 0; p < plan->phase_count; p++) {
         for (size_t s = 0; s < plan->phases[p].step_count; s++) {
-            state->steps[index].plan = &plan->phases[p].steps[s];
-            state->steps[index].phase = p;
-            index++;
+            steps[state->step_count++] = (struct run_step){
+                .plan = &plan->phases[p].steps[s],
+                .revision = (int64_t)state->revision_count,
+                .phase = p,
+            };
         }
     }
 }
 
-static void forget_reasons(struct run_state *state)
+static void release_pending(struct run_state *state)
 {
-    for (size_t i = 0; i < state->reason_count; i++) {
-        free(state->reasons[i]);
+    for (size_t i = 0; i < state->pending_count; i++) {
+        free(state->pending[i].who);
+        free(state->pending[i].answer);
     }
-    free(state->reasons);
-    state->reasons = NULL;
-    state->reason_count = 0;
-    free(state->remedy);
-    state->remedy = NULL;
-    state->has_question = false;
+    free(state->pending);
+}
+
+static void release_plans(struct run_state *state)
+{
+    for (size_t i = 0; i < state->revision_count; i++) {
+        plan_release(state->revisions[i]);
+        free(state->revisions[i]);
+    }
+    js_free(state->proposal);
+    free(state->replan_cause);
+    free(state->replan_remedy);
+    free(state->plan_trouble);
 }
 
 void run_release(struct run_state *state)
@@ -73,16 +98,36 @@ void run_release(struct run_state *state)
         free(step->live.apply_text);
         run_answer_release(&step->live.blocked);
     }
+    run_forget_reasons(state);
+    release_plans(state);
+    release_pending(state);
     js_free(state->nodes);
+    js_free(state->probe_final);
     free(state->way_back_reason);
-    forget_reasons(state);
-    run_answer_release(&state->health.blocked);
+    run_answer_release(&state->health.wait.blocked);
+    run_answer_release(&state->replan_wait.blocked);
+    run_answer_release(&state->claim.wait.blocked);
     arena_release(&state->arena);
 }
 
+void run_forget_reasons(struct run_state *state)
+{
+    for (size_t i = 0; i < state->reason_count; i++) {
+        free(state->reasons[i]);
+    }
+    free(state->reasons);
+    state->reasons = NULL;
+    state->reason_count = 0;
+    free(state->remedy);
+    state->remedy = NULL;
+    state->has_question = false;
+}
+
+/* --- searching --- */
+
 long run_find_step(const struct run_state *state, const char *id)
 {
-    for (size_t i = 0; id != NULL && i < state->step_count; i++) {
+    for (size_t i = state->step_count; id != NULL && i-- > 0;) {
         if (strcmp(state->steps[i].plan->id, id) == 0) {
             return (long)i;
         }
@@ -90,9 +135,41 @@ long run_find_step(const struct run_state *state, const char *id)
     return -1;
 }
 
+long run_find_step_of(const struct run_state *state, const char *id, int64_t revision)
+{
+    for (size_t i = 0; id != NULL && i < state->step_count; i++) {
+        const struct run_step *step = &state->steps[i];
+        if (step->revision == revision && strcmp(step->plan->id, id) == 0) {
+            return (long)i;
+        }
+    }
+    return -1;
+}
+
+long run_find_recorded(const struct run_state *state, const struct journal_record *record)
+{
+    return run_find_step_of(state, record->step, js_get_number(record->body, "revision", 0));
+}
+
+const struct plan *run_plan_of(const struct run_state *state, int64_t revision)
+{
+    return revision == 0 ? state->first : state->revisions[revision - 1];
+}
+
+bool run_step_is_current(const struct run_state *state, const struct run_step *step)
+{
+    return step->revision == (int64_t)state->revision_count;
+}
+
 bool run_step_is_final(const struct run_step *step)
 {
     return step->status == RUN_STEP_DONE || step->status == RUN_STEP_FOUND;
+}
+
+bool run_step_is_stuck(const struct run_step *step)
+{
+    return step->status == RUN_STEP_FAILED || step->status == RUN_STEP_FOREIGN ||
+           step->status == RUN_STEP_UNKNOWN;
 }
 
 size_t run_open_phase(const struct run_state *state)
@@ -110,202 +187,20 @@ bool run_phase_is_finalize(const struct run_state *state, size_t phase)
            strcmp(state->plan->phases[phase].name, "finalize") == 0;
 }
 
-static void fold_state(struct run_state *state, const struct journal_record *record)
-{
-    int status = 0;
-    const char *to = js_get_text(record->body, "to");
-    if (to == NULL || !codec_enum_value(run_status_names, to, &status)) {
-        return;
-    }
-    state->status = (enum run_status)status;
-    forget_reasons(state);
-    const struct json *reasons = js_get(record->body, "reasons");
-    state->reason_count = js_count(reasons);
-    state->reasons = mem_alloc_array(state->reason_count, sizeof(*state->reasons));
-    for (size_t i = 0; i < state->reason_count; i++) {
-        const char *reason = js_as_text(js_at(reasons, i));
-        state->reasons[i] = mem_strdup(reason == NULL ? "" : reason);
-    }
-    state->remedy = copy_or_null(js_get_text(record->body, "remedy"));
-    state->has_question = js_get_bool(record->body, "question", false);
-}
-
-static void fold_phase(struct run_state *state, const struct journal_record *record)
-{
-    const char *name = js_get_text(record->body, "phase");
-    const char *to = js_get_text(record->body, "to");
-    for (size_t p = 0; name != NULL && to != NULL && p < state->plan->phase_count; p++) {
-        int status = 0;
-        if (strcmp(state->plan->phases[p].name, name) == 0 &&
-            codec_enum_value(run_phase_status_names, to, &status)) {
-            state->phases[p] = (enum run_phase_status)status;
-        }
-    }
-}
-
-/* The operator's word: resuming gives failed steps another try, finalizing ends the way back. */
-static void fold_operator(struct run_state *state, const struct journal_record *record)
-{
-    const char *command = js_get_text(record->body, "command");
-    if (text_equal(command, "finalize")) {
-        state->is_finalizing = true;
-        state->way_back = RUN_WAY_BACK_CLOSED;
-    }
-    for (size_t i = 0; text_equal(command, "resume") && i < state->step_count; i++) {
-        struct run_step *step = &state->steps[i];
-        if (step->status == RUN_STEP_FAILED || step->status == RUN_STEP_FOREIGN) {
-            step->status = RUN_STEP_PENDING;
-        } else if (step->status == RUN_STEP_UNKNOWN) {
-            step->status = RUN_STEP_INTENDED;
-        }
-    }
-}
-
-static void fold_intent(struct run_step *step, const struct journal_record *record)
-{
-    step->status = RUN_STEP_INTENDED;
-    step->attempt = record->attempt;
-    if (step->args == NULL) {
-        step->args = js_ref(js_get(record->body, "args"));
-        step->before = js_ref(js_get(record->body, "before"));
-        step->started_wall_ms = record->wall_ms;
-    }
-}
-
-static void set_reason(struct run_step *step, const struct journal_record *record)
-{
-    free(step->reason);
-    step->reason = copy_or_null(js_get_text(record->body, "reason"));
-    step->ended_wall_ms = record->wall_ms;
-}
-
-static void fold_outcome(struct run_step *step, const struct journal_record *record)
-{
-    static const struct {
-        const char *word;
-        enum run_step_status status;
-    } outcomes[] = {
-        {"done", RUN_STEP_DONE},
-        {"absent", RUN_STEP_PENDING},
-        {"failed", RUN_STEP_FAILED},
-        {"unknown", RUN_STEP_UNKNOWN},
-    };
-    const char *word = js_get_text(record->body, "state");
-    for (size_t i = 0; i < ARRAY_COUNT(outcomes); i++) {
-        if (text_equal(word, outcomes[i].word)) {
-            step->status = outcomes[i].status;
-        }
-    }
-    set_reason(step, record);
-}
-
-static void fold_found(struct run_step *step, const struct journal_record *record)
-{
-    step->status = RUN_STEP_FOUND;
-    step->started_wall_ms = record->wall_ms;
-    step->ended_wall_ms = record->wall_ms;
-}
-
-static void fold_foreign(struct run_step *step, const struct journal_record *record)
-{
-    step->status = RUN_STEP_FOREIGN;
-    set_reason(step, record);
-}
-
-static void fold_scope_open(struct run_step *step, const struct journal_record *UNUSED(record))
-{
-    step->is_scope_open = true;
-}
-
-static void fold_scope_closed(struct run_step *step, const struct journal_record *UNUSED(record))
-{
-    step->is_scope_open = false;
-}
-
-static void fold_created(struct run_state *state, const struct journal_record *record)
-{
-    state->started_wall_ms = record->wall_ms;
-}
-
-static void fold_soak_tick(struct run_state *state, const struct journal_record *record)
-{
-    state->soak_healthy_ms = js_get_number(record->body, "healthy_ms", 0);
-}
-
-static void fold_way_back(struct run_state *state, const struct journal_record *record)
-{
-    int way_back = 0;
-    const char *to = js_get_text(record->body, "to");
-    if (to != NULL && codec_enum_value(run_way_back_names, to, &way_back)) {
-        state->way_back = (enum run_way_back)way_back;
-        free(state->way_back_reason);
-        state->way_back_reason = copy_or_null(js_get_text(record->body, "reason"));
-    }
-}
-
-static void fold_probe_gap(struct run_state *state, const struct journal_record *UNUSED(record))
-{
-    state->has_probe_gap = true;
-}
-
-static void fold_finish(struct run_state *state, const struct journal_record *record)
-{
-    state->is_finished = true;
-    state->is_proved = js_get_bool(record->body, "proved", false);
-}
-
-/* What each type changes: of the step it names, or of the run. The others only tell. */
-static const struct {
-    enum journal_type type;
-    void (*fold_step)(struct run_step *, const struct journal_record *);
-    void (*fold_run)(struct run_state *, const struct journal_record *);
-} folds[] = {
-    {JOURNAL_RUN_CREATED, NULL, fold_created},
-    {JOURNAL_STATE, NULL, fold_state},
-    {JOURNAL_PHASE, NULL, fold_phase},
-    {JOURNAL_OPERATOR, NULL, fold_operator},
-    {JOURNAL_SOAK_TICK, NULL, fold_soak_tick},
-    {JOURNAL_WAY_BACK, NULL, fold_way_back},
-    {JOURNAL_PROBE_GAP, NULL, fold_probe_gap},
-    {JOURNAL_FINISH, NULL, fold_finish},
-    {JOURNAL_INTENT, fold_intent, NULL},
-    {JOURNAL_OUTCOME, fold_outcome, NULL},
-    {JOURNAL_FOUND, fold_found, NULL},
-    {JOURNAL_FOREIGN, fold_foreign, NULL},
-    {JOURNAL_SCOPE_OPEN, fold_scope_open, NULL},
-    {JOURNAL_SCOPE_CLOSED, fold_scope_closed, NULL},
-};
-
-void run_fold(struct run_state *state, const struct journal_record *record)
-{
-    state->last_seq++;
-    if (record->epoch > state->epoch) {
-        state->epoch = record->epoch;
-    }
-    const long index = run_find_step(state, record->step);
-    for (size_t i = 0; i < ARRAY_COUNT(folds); i++) {
-        if (folds[i].type != record->type) {
-            continue;
-        }
-        if (folds[i].fold_run != NULL) {
-            folds[i].fold_run(state, record);
-        } else if (index >= 0) {
-            folds[i].fold_step(&state->steps[index], record);
-        }
-    }
-}
+/* --- telling --- */
 
 int run_exit_code(const struct run_state *state)
 {
+    const bool is_back = state->direction == RUN_BACK;
     switch (state->status) {
     case RUN_PAUSED:
-        return state->has_question ? 11 : 10;
+        return is_back ? 15 : state->has_question ? 11 : 10;
     case RUN_ABORTED:
-        return 14;
+        return is_back ? 15 : 14;
     case RUN_SOAKING:
         return 12;
     case RUN_REFUSED:
-        return 4;
+        return state->is_claim_refused ? 5 : 4;
     case RUN_COMPLETE:
         return state->is_proved || strcmp(state->plan->policy.probe_mode, "off") == 0 ? 0 : 16;
     case RUN_ROLLED_BACK:
@@ -322,14 +217,107 @@ int run_exit_code(const struct run_state *state)
     return -1;
 }
 
+struct json *run_scopes_to_json(const struct run_state *state)
+{
+    struct json *scopes = js_array();
+    for (size_t i = 0; i < state->step_count; i++) {
+        const struct run_step *step = &state->steps[i];
+        if (step->is_scope_open) {
+            struct json *entry = js_object();
+            js_put_text(entry, "what", step->plan->summary);
+            js_put_text(entry, "where", step->plan->node);
+            js_put(entry, "before", step->before == NULL ? js_none() : js_copy(step->before));
+            js_push(scopes, entry);
+        }
+    }
+    return scopes;
+}
+
+struct json *run_claim_scopes_to_json(const struct run_state *state)
+{
+    struct json *scopes = js_array();
+    for (size_t i = 0; i < state->step_count; i++) {
+        const struct run_step *step = &state->steps[i];
+        if (step->is_scope_open) {
+            struct json *entry = js_object();
+            js_put_text(entry, "step", step->plan->id);
+            js_put_text(entry, "kind", step->plan->kind);
+            js_put(entry, "args", step->args == NULL ? js_object() : js_copy(step->args));
+            js_put(entry, "before", step->before == NULL ? js_object() : js_copy(step->before));
+            js_push(scopes, entry);
+        }
+    }
+    return scopes;
+}
+
+/* Steps in the order of their intents; those without one behind, in the order of their plans. */
+static int compare_intents(const void *a, const void *b)
+{
+    const struct run_step *left = *(const struct run_step *const *)a;
+    const struct run_step *right = *(const struct run_step *const *)b;
+    const int64_t left_seq = left->intent_seq == 0 ? INT64_MAX : left->intent_seq;
+    const int64_t right_seq = right->intent_seq == 0 ? INT64_MAX : right->intent_seq;
+    if (left_seq != right_seq) {
+        return left_seq < right_seq ? -1 : 1;
+    }
+    return left < right ? -1 : left > right;
+}
+
+struct json *run_progress_to_json(const struct run_state *state)
+{
+    AUTO_ARENA arena = {0};
+    const size_t count = state->step_count;
+    const struct run_step **ordered = arena_alloc_array(&arena, count + 1, sizeof(*ordered));
+    for (size_t i = 0; i < count; i++) {
+        ordered[i] = &state->steps[i];
+    }
+    qsort(ordered, count, sizeof(*ordered), compare_intents);
+    struct progress progress = {.revision = (int64_t)state->revision_count, .step_count = count};
+    progress.steps = arena_alloc_array(&arena, count + 1, sizeof(*progress.steps));
+    for (size_t i = 0; i < count; i++) {
+        const struct run_step *step = ordered[i];
+        progress.steps[i] = (struct progress_step){
+            .id = step->plan->id,
+            .kind = step->plan->kind,
+            .node = step->plan->node,
+            .state = run_step_status_names[step->status],
+            .revision = step->revision,
+            .attempt = step->attempt,
+            .args = step->args != NULL ? step->args : step->plan->args,
+            .before = step->before,
+        };
+    }
+    return progress_to_json(&progress); /* copies args and before */
+}
+
+static struct json *step_to_json(const struct run_step *step)
+{
+    struct json *entry = js_object();
+    js_put_text(entry, "id", step->plan->id);
+    js_put_number(entry, "revision", step->revision);
+    js_put_text(entry, "status", run_step_status_names[step->status]);
+    js_put_number(entry, "attempt", step->attempt);
+    js_put_number(entry, "intent_seq", step->intent_seq);
+    js_put_bool(entry, "scope_open", step->is_scope_open);
+    js_put(entry, "before", step->before == NULL ? js_none() : js_ref(step->before));
+    return entry;
+}
+
 struct json *run_to_json(const struct run_state *state)
 {
     struct json *object = js_object();
     js_put_text(object, "status", run_status_names[state->status]);
+    js_put_text(object, "direction", run_direction_names[state->direction]);
+    js_put_number(object, "revision", (int64_t)state->revision_count);
+    js_put_text(object, "replan", run_replan_names[state->replan]);
+    js_put_bool(object, "replan_automatic", state->is_replan_automatic);
+    js_put_number(object, "automatic_count", state->automatic_count);
+    js_put_text(object, "proposal", js_get_text(state->proposal, "digest"));
     js_put_text(object, "way_back", run_way_back_names[state->way_back]);
     js_put_number(object, "epoch", state->epoch);
     js_put_number(object, "seq", state->last_seq);
     js_put_bool(object, "question", state->has_question);
+    js_put_bool(object, "claim_refused", state->is_claim_refused);
     js_put_bool(object, "finalizing", state->is_finalizing);
     js_put_bool(object, "finished", state->is_finished);
     js_put_number(object, "soak_healthy_ms", state->soak_healthy_ms);
@@ -338,15 +326,9 @@ struct json *run_to_json(const struct run_state *state)
         js_push(phases, js_text(run_phase_status_names[state->phases[p]]));
     }
     js_put(object, "phases", phases);
-    struct json *steps = js_object();
+    struct json *steps = js_array();
     for (size_t i = 0; i < state->step_count; i++) {
-        const struct run_step *step = &state->steps[i];
-        struct json *entry = js_object();
-        js_put_text(entry, "status", run_step_status_names[step->status]);
-        js_put_number(entry, "attempt", step->attempt);
-        js_put_bool(entry, "scope_open", step->is_scope_open);
-        js_put(entry, "before", step->before == NULL ? js_none() : js_ref(step->before));
-        js_put(steps, step->plan->id, entry);
+        js_push(steps, step_to_json(&state->steps[i]));
     }
     js_put(object, "steps", steps);
     return object;

@@ -27,31 +27,16 @@ static struct json *describe_step(
     struct json *entry = js_object();
     js_put_text(entry, "id", step->plan->id);
     js_put_text(entry, "summary", step->plan->summary);
-    js_put_text(entry, "phase", state->plan->phases[step->phase].name);
+    js_put_text(entry, "phase", run_plan_of(state, step->revision)->phases[step->phase].name);
     js_put_text(entry, "node", step->plan->node);
     js_put_text(entry, "shard", step->plan->shard);
     js_put_text(entry, "state", run_step_status_names[step->status]);
     js_put_text(entry, "reason", step->reason);
     js_put_number(entry, "attempt", step->attempt);
+    js_put_number(entry, "revision", step->revision);
     js_put_number(
         entry, "elapsed_ms", step->started_wall_ms == 0 ? 0 : end_ms - step->started_wall_ms);
     return entry;
-}
-
-static struct json *describe_scopes(const struct run_state *state)
-{
-    struct json *scopes = js_array();
-    for (size_t i = 0; i < state->step_count; i++) {
-        const struct run_step *step = &state->steps[i];
-        if (step->is_scope_open) {
-            struct json *entry = js_object();
-            js_put_text(entry, "what", step->plan->summary);
-            js_put_text(entry, "where", step->plan->node);
-            js_put(entry, "before", step->before == NULL ? js_none() : js_copy(step->before));
-            js_push(scopes, entry);
-        }
-    }
-    return scopes;
 }
 
 /* Local deadlines as wall time; 0: none. */
@@ -95,10 +80,20 @@ static struct json *describe_waiting(const struct run_state *state, int64_t now_
                 until_wall(live->deadline_ms, now_ms, wall_ms));
         }
     }
-    const struct run_health *health = &state->health;
-    if (health->blocked.state != GATE_YES && health->blocked.reason != NULL) {
-        return describe_wait("the cluster to be healthy", &health->blocked, health->since_wall_ms,
-            until_wall(health->deadline_ms, now_ms, wall_ms));
+    const struct {
+        const char *what;
+        const struct run_wait *wait;
+    } waits[] = {
+        {"the claim on the nodes", &state->claim.wait},
+        {"the new plan", &state->replan_wait},
+        {"the cluster to be healthy", &state->health.wait},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(waits); i++) {
+        const struct run_wait *wait = waits[i].wait;
+        if (wait->blocked.state != GATE_YES && wait->blocked.reason != NULL) {
+            return describe_wait(waits[i].what, &wait->blocked, wait->since_wall_ms,
+                until_wall(wait->deadline_ms, now_ms, wall_ms));
+        }
     }
     return js_none();
 }
@@ -108,9 +103,7 @@ static void add_other_reasons(const struct run_state *state, struct json *reason
 {
     for (size_t i = 0; i < state->step_count; i++) {
         const struct run_step *step = &state->steps[i];
-        const bool is_stuck = step->status == RUN_STEP_FAILED || step->status == RUN_STEP_FOREIGN ||
-                              step->status == RUN_STEP_UNKNOWN;
-        if (!is_stuck) {
+        if (!run_step_is_current(state, step) || !run_step_is_stuck(step)) {
             continue;
         }
         AUTO_FREE char *text = mem_format("%s: %s", step->plan->summary,
@@ -125,8 +118,56 @@ static void add_other_reasons(const struct run_state *state, struct json *reason
     }
 }
 
+static const char *digest_of(const struct run_state *state)
+{
+    return js_get_text(state->proposal, "digest");
+}
+
+/* What may be typed behind `upshift`. */
+static struct json *offer_answers(const struct run_state *state)
+{
+    struct json *answers = js_array();
+    if (digest_of(state) != NULL) {
+        AUTO_FREE char *accept = mem_format("resume --accept %.12s", digest_of(state));
+        js_push(answers, js_text(accept));
+    }
+    js_push(answers, js_text("resume"));
+    const bool is_open = state->way_back != RUN_WAY_BACK_CLOSED && !state->is_finalizing;
+    if (state->direction == RUN_BACK) {
+        js_push(answers, js_text("resume --forward"));
+    } else if (is_open && state->replan != RUN_REPLAN_BACK) {
+        js_push(answers, js_text("rollback"));
+    }
+    bool is_stuck = false;
+    for (size_t i = 0; i < state->step_count; i++) {
+        const struct run_step *step = &state->steps[i];
+        is_stuck = is_stuck || (run_step_is_current(state, step) && run_step_is_stuck(step));
+    }
+    if (is_stuck) {
+        js_push(answers, js_text("reconcile"));
+    }
+    js_push(answers, js_text("abort"));
+    return answers;
+}
+
+/* A controller that may not begin: another run has the nodes. */
+static struct json *describe_stranger(const struct run_claim *claim)
+{
+    struct json *reasons = js_array();
+    js_push(reasons, js_text(claim->wait.blocked.reason));
+    struct json *question = js_object();
+    js_put_text(question, "text", claim->wait.blocked.reason);
+    js_put(question, "reasons", reasons);
+    js_put(question, "answers", js_array());
+    js_put_text(question, "remedy", claim->wait.blocked.remedy);
+    return question;
+}
+
 static struct json *describe_question(const struct run_state *state)
 {
+    if (state->claim.exit_code != 0) {
+        return describe_stranger(&state->claim);
+    }
     if (!state->has_question && state->status != RUN_REFUSED) {
         return js_none();
     }
@@ -135,17 +176,52 @@ static struct json *describe_question(const struct run_state *state)
     for (size_t i = 0; i < state->reason_count; i++) {
         js_push(reasons, js_text(state->reasons[i]));
     }
-    struct json *answers = js_array();
+    struct json *answers = state->has_question ? offer_answers(state) : js_array();
     if (state->has_question) {
         add_other_reasons(state, reasons);
-        js_push(answers, js_text("resume"));
-        js_push(answers, js_text("abort"));
     }
     js_put_text(question, "text", state->reason_count > 0 ? state->reasons[0] : "");
     js_put(question, "reasons", reasons);
     js_put(question, "answers", answers);
     js_put_text(question, "remedy", state->remedy);
     return question;
+}
+
+static struct json *describe_replan(const struct run_state *state)
+{
+    if (state->replan == RUN_REPLAN_NONE) {
+        return js_none();
+    }
+    struct json *replan = js_object();
+    js_put_text(replan, "why", run_replan_names[state->replan]);
+    js_put_text(replan, "cause", state->replan_cause);
+    return replan;
+}
+
+static struct json *describe_proposal(const struct run_state *state)
+{
+    if (state->proposal == NULL) {
+        return js_none();
+    }
+    struct json *proposal = js_object();
+    js_put_text(proposal, "digest", digest_of(state));
+    js_put_text(proposal, "cause", js_get_text(state->proposal, "cause"));
+    js_put(proposal, "diff", js_copy(js_get(state->proposal, "diff")));
+    return proposal;
+}
+
+static struct json *describe_claim(const struct run_claim *claim, int64_t now_ms)
+{
+    if (claim->nodes == 0 && !claim->is_lost) {
+        return js_none();
+    }
+    struct json *object = js_object();
+    js_put_bool(object, "is_ours", claim->is_ours);
+    js_put_bool(object, "is_parked", claim->is_parked);
+    js_put_number(object, "nodes", claim->nodes);
+    js_put_number(object, "age_ms", now_ms - claim->seen_ms);
+    js_put_text(object, "reason", claim->wait.blocked.reason);
+    return object;
 }
 
 static struct json *describe_soak(const struct run_state *state)
@@ -168,21 +244,25 @@ static struct json *texts(const char *const *items, size_t count)
     return array;
 }
 
+/* Of earlier plans only what was begun is of interest still. */
 static void put_progress(struct json *snapshot, const struct run_state *state, int64_t wall_ms)
 {
-    size_t done = 0;
+    size_t done = 0, total = 0;
     struct json *steps = js_array();
     for (size_t i = 0; i < state->step_count; i++) {
-        done += run_step_is_final(&state->steps[i]) ? 1 : 0;
-        js_push(steps, describe_step(state, &state->steps[i], wall_ms));
+        const struct run_step *step = &state->steps[i];
+        const bool is_current = run_step_is_current(state, step);
+        done += is_current && run_step_is_final(step) ? 1 : 0;
+        total += is_current ? 1 : 0;
+        if (is_current || step->attempt > 0) {
+            js_push(steps, describe_step(state, step, wall_ms));
+        }
     }
-    const size_t left = state->step_count - done;
+    const int64_t whole_ms = state->plan->estimate_s * 1000;
     js_put_number(snapshot, "steps_done", (int64_t)done);
-    js_put_number(snapshot, "steps_total", (int64_t)state->step_count);
-    js_put_number(snapshot, "left_ms",
-        state->step_count == 0
-            ? 0
-            : state->plan->estimate_s * 1000 * (int64_t)left / (int64_t)state->step_count);
+    js_put_number(snapshot, "steps_total", (int64_t)total);
+    js_put_number(
+        snapshot, "left_ms", total == 0 ? 0 : whole_ms * (int64_t)(total - done) / (int64_t)total);
     js_put(snapshot, "steps", steps);
 }
 
@@ -190,13 +270,18 @@ struct json *run_snapshot(const struct run_state *state, int64_t now_ms, int64_t
 {
     const struct plan *plan = state->plan;
     const size_t open = run_open_phase(state);
-    AUTO_FREE char *title = mem_format("%s -> %s", plan->request.from, plan->request.to);
+    const struct plan_request *asked = &state->first->request;
+    AUTO_FREE char *title = mem_format("%s -> %s", asked->from, asked->to);
     struct json *snapshot = js_object();
     js_put_text(snapshot, "run", state->id);
-    js_put_text(snapshot, "cluster", plan->request.cluster);
+    js_put_text(snapshot, "cluster", asked->cluster);
     js_put_text(snapshot, "title", title);
     js_put_text(snapshot, "state", run_status_names[state->status]);
-    js_put_text(snapshot, "direction", "forward");
+    js_put_text(snapshot, "direction", run_direction_names[state->direction]);
+    js_put_number(snapshot, "revision", (int64_t)state->revision_count);
+    js_put(snapshot, "replan", describe_replan(state));
+    js_put(snapshot, "proposal", describe_proposal(state));
+    js_put(snapshot, "claim", describe_claim(&state->claim, now_ms));
     js_put_text(snapshot, "phase", open < plan->phase_count ? plan->phases[open].name : NULL);
     js_put_text(snapshot, "way_back", run_way_back_names[state->way_back]);
     js_put_text(snapshot, "way_back_reason", state->way_back_reason);
@@ -210,114 +295,11 @@ struct json *run_snapshot(const struct run_state *state, int64_t now_ms, int64_t
     js_put(snapshot, "waiting", describe_waiting(state, now_ms, wall_ms));
     js_put(snapshot, "question", describe_question(state));
     js_put(snapshot, "soak", describe_soak(state));
-    js_put(snapshot, "scopes", describe_scopes(state));
+    js_put(snapshot, "scopes", run_scopes_to_json(state));
     js_put(snapshot, "way_back_by_hand",
         texts((const char *const *)plan->way_back, plan->way_back_count));
-    const int exit_code = run_exit_code(state);
+    const int exit_code =
+        state->claim.exit_code != 0 ? state->claim.exit_code : run_exit_code(state);
     js_put(snapshot, "exit", exit_code < 0 ? js_none() : js_number(exit_code));
     return snapshot;
-}
-
-/* --- one line per record --- */
-
-static void append_elapsed(struct buf *line, int64_t elapsed_ms)
-{
-    buf_printf(line, " in %lld.%lld s", (long long)(elapsed_ms / 1000),
-        (long long)(elapsed_ms % 1000 / 100));
-}
-
-static void describe_outcome(const struct json *body, const char *what, struct buf *line)
-{
-    const char *outcome = js_get_text(body, "state");
-    buf_printf(line, "%s: %s", what, outcome == NULL ? "?" : outcome);
-    if (text_equal(outcome, "done")) {
-        append_elapsed(line, js_get_number(body, "elapsed_ms", 0));
-    }
-}
-
-static void describe_state(const struct json *body, struct buf *line)
-{
-    const char *to = js_get_text(body, "to");
-    buf_printf(line, "the run is %s", to == NULL ? "?" : to);
-}
-
-/* {"value": "1mb"} as 1mb; what has more members as JSON. */
-static void append_values(const struct json *values, struct buf *line)
-{
-    const char *value = js_get_text(values, "value");
-    AUTO_FREE char *text = value != NULL || values == NULL ? NULL : js_write(values);
-    buf_append_text(line, value != NULL ? value : text != NULL ? text : "?");
-}
-
-static void describe_scope_closed(const struct json *body, const char *what, struct buf *line)
-{
-    const char *left = js_get_text(body, "left");
-    const char *reason = js_get_text(body, "reason");
-    buf_append_text(line, what);
-    if (text_equal(left, "foreign")) {
-        buf_append_text(line, ": somebody else changed it to ");
-        append_values(js_get(body, "found"), line);
-        buf_append_text(line, ", which stays; before the run it was ");
-        append_values(js_get(body, "before"), line);
-    } else if (text_equal(left, "left")) {
-        buf_printf(line, ": could not be taken back: %s", reason == NULL ? "?" : reason);
-    } else {
-        buf_append_text(line, ": taken back");
-    }
-}
-
-struct description {
-    enum journal_type type;
-    const char *format; /* with the step's summary, or with the member below */
-    const char *member; /* of the body; NULL: the step's summary */
-};
-
-static const struct description descriptions[] = {
-    {JOURNAL_INTENT, "%s: begins", NULL},
-    {JOURNAL_FOUND, "%s: was so already", NULL},
-    {JOURNAL_FOREIGN, "%s: somebody else changed it", NULL},
-    {JOURNAL_OPERATOR, "the operator said %s", "command"},
-    {JOURNAL_WAY_BACK, "the way back is %s", "to"},
-    {JOURNAL_RESUMED, "a new controller took over (%s)", "host"},
-    {JOURNAL_PROBE_GAP, "the probe was restarted: %s", "reason"},
-    {JOURNAL_RUN_CREATED, "run created: %s", "title"},
-};
-
-static bool describe_by_table(
-    const struct journal_record *record, const char *what, struct buf *line)
-{
-    for (size_t i = 0; i < ARRAY_COUNT(descriptions); i++) {
-        const struct description *row = &descriptions[i];
-        if (row->type != record->type) {
-            continue;
-        }
-        const char *value = row->member == NULL ? what : js_get_text(record->body, row->member);
-        const char *marker = strstr(row->format, "%s");
-        buf_append(line, row->format, (size_t)(marker - row->format));
-        buf_append_text(line, value == NULL ? "?" : value);
-        buf_append_text(line, marker + 2);
-        return true;
-    }
-    return false;
-}
-
-bool record_describe(
-    const struct run_state *state, const struct journal_record *record, struct buf *ret_line)
-{
-    const long index = run_find_step(state, record->step);
-    const char *what = index < 0 ? "" : state->steps[index].plan->summary;
-    if (record->type == JOURNAL_OUTCOME) {
-        describe_outcome(record->body, what, ret_line);
-    } else if (record->type == JOURNAL_SCOPE_CLOSED) {
-        describe_scope_closed(record->body, what, ret_line);
-    } else if (record->type == JOURNAL_STATE) {
-        describe_state(record->body, ret_line);
-    } else if (record->type == JOURNAL_PHASE) {
-        const char *phase = js_get_text(record->body, "phase");
-        const char *to = js_get_text(record->body, "to");
-        buf_printf(ret_line, "phase %s: %s", phase == NULL ? "?" : phase, to == NULL ? "?" : to);
-    } else {
-        return describe_by_table(record, what, ret_line);
-    }
-    return true;
 }

@@ -93,8 +93,7 @@ static struct queued_task *take_task(struct workers *workers)
 
 static void free_task(struct queued_task *queued)
 {
-    js_free(queued->task.args);
-    js_free(queued->task.before);
+    run_task_release(&queued->task);
     free(queued);
 }
 

@@ -185,8 +185,8 @@ static void submit(void *context, const struct run_task *task)
         die(universe, "before a send");
     }
     if (universe->is_dead) {
-        js_free(task->args);
-        js_free(task->before);
+        struct run_task lost = *task;
+        run_task_release(&lost);
         return;
     }
     if (universe->task_count + universe->answer_count >= TASKS_MAX) {
@@ -207,8 +207,7 @@ static struct run_result *do_task(struct universe *universe, size_t index)
     struct run_result *result = executor_do(&universe->executor, &task);
     universe->worker_count--;
     invariants_after_task(&universe->invariants, &task, result);
-    js_free(task.args);
-    js_free(task.before);
+    run_task_release(&task);
     return result;
 }
 
@@ -220,8 +219,7 @@ static void bury(struct universe *universe)
         if (universe->is_dead && draw_below(universe, 2) == 0) {
             run_result_free(do_task(universe, last));
         } else {
-            js_free(universe->tasks[last].args);
-            js_free(universe->tasks[last].before);
+            run_task_release(&universe->tasks[last]);
             universe->task_count--;
         }
     }

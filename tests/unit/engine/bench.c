@@ -1,5 +1,6 @@
 #include "bench.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,11 @@ static void fill_plan(struct plan *plan)
     static const char *const nodes[] = {"n1", "n2", "n4", "n5"};
     struct arena *arena = &plan->arena;
     plan->request = (struct plan_request){"toy", "upgrade", "a 1", "a 2", "a/2", "2", "a"};
+    plan->format = PLAN_FORMAT;
+    plan->direction = "forward";
+    struct plan_gate *during =
+        arena_push(arena, &plan->during, &plan->during_count, sizeof(*plan->during));
+    during->name = "way_back_fed";
     plan->policy = (struct plan_policy){.max_unavailable = 1,
         .gate_timeout_ms = 60000,
         .on_failure = "pause",
@@ -98,8 +104,7 @@ void bench_init(struct bench *bench)
 static void drop_tasks(struct bench *bench)
 {
     for (size_t i = 0; i < bench->task_count; i++) {
-        js_free(bench->tasks[i].args);
-        js_free(bench->tasks[i].before);
+        run_task_release(&bench->tasks[i]);
     }
     bench->task_count = 0;
 }
@@ -121,6 +126,8 @@ static void take_command(struct bench *bench, const struct command *command)
         struct run_task task = command->task;
         task.args = js_ref(task.args);
         task.before = js_ref(task.before);
+        task.progress = js_ref(task.progress);
+        task.scopes = js_ref(task.scopes);
         if (bench->task_count == BENCH_TASKS_MAX) {
             abort();
         }
@@ -131,6 +138,7 @@ static void take_command(struct bench *bench, const struct command *command)
         bench->reply_ok = command->is_ok;
         bench->reply_exit = command->exit;
         bench->reply_count++;
+        (void)snprintf(bench->reply_text, sizeof(bench->reply_text), "%s", command->text);
         break;
     case COMMAND_PROBE_STOP:
         bench->is_probe_asked = true;
@@ -170,10 +178,26 @@ void bench_begin(struct bench *bench, bool is_resumed)
     send_event(bench, &event);
 }
 
+void bench_begin_with(struct bench *bench, enum run_command command)
+{
+    struct event event = {.kind = EVENT_BEGIN,
+        .is_resumed = true,
+        .has_command = true,
+        .command = command,
+        .who = "ada"};
+    send_event(bench, &event);
+}
+
+void bench_answer(struct bench *bench, enum run_command command, const char *answer)
+{
+    struct event event = {
+        .kind = EVENT_OPERATOR, .command = command, .answer = answer, .who = "ada", .reply_id = 7};
+    send_event(bench, &event);
+}
+
 void bench_operator(struct bench *bench, enum run_command command)
 {
-    struct event event = {.kind = EVENT_OPERATOR, .command = command, .who = "ada", .reply_id = 7};
-    send_event(bench, &event);
+    bench_answer(bench, command, NULL);
 }
 
 void bench_tick(struct bench *bench)
@@ -215,11 +239,19 @@ static void fill_out(const struct bench *bench, struct run_result *result)
     for (size_t i = 0; i < ARRAY_COUNT(bench->broken) && bench->broken[i] != NULL; i++) {
         add_out(result, bench->broken[i]);
     }
-    for (size_t i = 0; i + 2 < ARRAY_COUNT(rows); i++) {
-        if (rows[i].takes_out && bench->steps[i].is_done && !bench->steps[i + 2].is_done) {
-            add_out(result, rows[i].node);
+    for (size_t i = 0; i + 2 < bench->state.step_count; i++) {
+        const struct plan_step *plan = bench->state.steps[i].plan;
+        if (plan->takes_out && bench->steps[i].is_done && !bench->steps[i + 2].is_done) {
+            add_out(result, plan->node);
         }
     }
+}
+
+static void fill_during(
+    const struct bench *bench, const struct run_task *task, struct run_result *result)
+{
+    result->has_during = task->during_count > 0;
+    result->during = (struct gate_answer){bench->during, "way_back_fed", "toy", NULL};
 }
 
 static void look(const struct bench *bench, const struct run_task *task, struct run_result *result)
@@ -230,12 +262,14 @@ static void look(const struct bench *bench, const struct run_task *task, struct 
         result->err = err_new(ERR_UNREACHABLE, "toy", "cannot see");
         return;
     }
+    fill_during(bench, task, result);
     result->seen = step->is_moving ? STEP_MOVING : see(step);
     if (result->seen == STEP_ABSENT && step->gate != GATE_YES) {
         add_answer(result, step->gate, step->reason);
+        result->is_assumption = step->is_assumption && step->gate >= GATE_NEEDS_YOU;
     } else if (result->seen == STEP_ABSENT) {
         result->args = js_object();
-        js_put_text(result->args, "node", rows[task->step].node);
+        js_put_text(result->args, "node", task->plan->node);
         result->before = js_object();
         js_put_text(result->before, "value", "old");
     }
@@ -260,7 +294,7 @@ static void apply(struct bench *bench, const struct run_task *task, struct run_r
     }
     result->is_sent = true;
     const int intents = bench_count(bench, JOURNAL_INTENT, task->plan->id);
-    step->apply_count++;
+    step->apply_count++; /* ids come again in later plans: then this is weaker */
     bench->act_without_intent = bench->act_without_intent || step->apply_count > intents;
     if (step->has_no_effect) {
         result->err = err_new(ERR_REFUSED, "toy", "no");
@@ -276,6 +310,7 @@ static void apply(struct bench *bench, const struct run_task *task, struct run_r
 static void verify(struct bench *bench, const struct run_task *task, struct run_result *result)
 {
     struct bench_step *step = &bench->steps[task->step];
+    bench->stop_count += task->must_stop ? 1 : 0;
     if (step->is_blind) {
         result->err = err_new(ERR_UNREACHABLE, "toy", "cannot see");
     } else if (step->moving_looks > 0) {
@@ -302,13 +337,133 @@ static void undo(struct bench *bench, const struct run_task *task, struct run_re
     }
 }
 
-static void health(struct bench *bench, struct run_result *result)
+static void health(struct bench *bench, const struct run_task *task, struct run_result *result)
 {
     if (bench->health != GATE_YES) {
         add_answer(result, bench->health, "not healthy");
     }
-    result->during = (struct gate_answer){bench->during, "way_back_fed", "toy", NULL};
+    fill_during(bench, task, result);
     result->nodes = js_array();
+}
+
+static bool is_over(const struct json *progress, const char *id, int64_t revision)
+{
+    const struct json *steps = js_get(progress, "steps");
+    for (size_t i = 0; i < js_count(steps); i++) {
+        const struct json *step = js_at(steps, i);
+        const char *state = js_get_text(step, "state");
+        if (text_equal(js_get_text(step, "id"), id) &&
+            js_get_number(step, "revision", 0) == revision) {
+            return text_equal(state, "done") || text_equal(state, "found");
+        }
+    }
+    return false;
+}
+
+/* What is left of `from`, with arguments of its own. */
+static struct json *plan_rest(const struct bench *bench, const struct run_task *task)
+{
+    struct json *plan = plan_to_json(task->from);
+    const int64_t revision = (int64_t)bench->state.revision_count;
+    for (size_t p = 0; p < js_count(js_get(plan, "phases")); p++) {
+        struct json *phase = js_at(js_get(plan, "phases"), p);
+        struct json *left = js_array();
+        for (size_t s = 0; s < js_count(js_get(phase, "steps")); s++) {
+            struct json *step = js_at(js_get(phase, "steps"), s);
+            if (is_over(task->progress, js_get_text(step, "id"), revision)) {
+                continue;
+            }
+            if (!bench->replan.is_same) {
+                js_put_number(js_get(step, "args"), "revision", revision + 1);
+            }
+            js_push(left, js_ref(step));
+        }
+        js_put(phase, "steps", left);
+    }
+    return plan;
+}
+
+/* Each node that was stopped goes back. */
+static struct json *plan_back(const struct bench *bench)
+{
+    struct plan plan = {.direction = "back"};
+    plan.request = bench->plan.request;
+    plan.policy = bench->plan.policy;
+    plan.format = PLAN_FORMAT;
+    plan.groups = bench->plan.groups;
+    plan.group_count = bench->plan.group_count;
+    struct plan_phase *phase =
+        arena_push(&plan.arena, &plan.phases, &plan.phase_count, sizeof(*plan.phases));
+    *phase = (struct plan_phase){.name = "back", .title = "back"};
+    static const struct row backs[] = {
+        {"back", "back/n4/stop", "fake", "n4", "s1", NULL, true, PLAN_SCOPE_NONE},
+        {"back", "back/n4/switch", "fake", "n4", "s1", "back/n4/stop", false, PLAN_SCOPE_NONE},
+        {"back", "back/n4/start", "fake", "n4", "s1", "back/n4/switch", false, PLAN_SCOPE_NONE},
+        {"back", "back/n5/stop", "fake", "n5", "s2", NULL, true, PLAN_SCOPE_NONE},
+        {"back", "back/n5/switch", "fake", "n5", "s2", "back/n5/stop", false, PLAN_SCOPE_NONE},
+        {"back", "back/n5/start", "fake", "n5", "s2", "back/n5/switch", false, PLAN_SCOPE_NONE},
+    };
+    static const size_t stops[] = {2, 5}; /* of the first plan */
+    for (size_t i = 0; i < ARRAY_COUNT(backs); i++) {
+        if (bench->state.steps[stops[i / 3]].attempt > 0) {
+            struct plan_step *step =
+                arena_push(&plan.arena, &phase->steps, &phase->step_count, sizeof(*phase->steps));
+            fill_step(&plan.arena, step, &backs[i]);
+        }
+    }
+    struct json *json = plan_to_json(&plan);
+    for (size_t i = 0; i < phase->step_count; i++) {
+        js_free(phase->steps[i].args);
+    }
+    arena_release(&plan.arena);
+    return json;
+}
+
+static void replan(struct bench *bench, const struct run_task *task, struct run_result *result)
+{
+    result->replan = task->replan;
+    bench->replan.count++;
+    if (bench->replan.is_unable) {
+        return;
+    }
+    if (bench->replan.is_blind) {
+        result->err = err_new(ERR_UNREACHABLE, "toy", "cannot see");
+    } else if (bench->replan.is_refused) {
+        add_answer(result, GATE_NEVER, "no plan leads there");
+    } else if (task->replan == RUN_REPLAN_BACK) {
+        result->plan = plan_back(bench);
+    } else if (task->replan == RUN_REPLAN_FORWARD) {
+        result->plan = plan_to_json(&bench->plan);
+    } else {
+        result->plan = plan_rest(bench, task);
+        result->is_wider = bench->replan.is_wider;
+        const char **line =
+            arena_push(&result->arena, &result->diff, &result->diff_count, sizeof(*result->diff));
+        *line = "other arguments";
+    }
+}
+
+static void claim(struct bench *bench, const struct run_task *task, struct run_result *result)
+{
+    struct bench_claim *nodes = &bench->claim;
+    nodes->counts[task->claim]++;
+    nodes->is_parked = task->is_parked;
+    nodes->epoch = task->epoch;
+    result->act = task->claim;
+    if (nodes->is_blind) {
+        result->err = err_new(ERR_UNREACHABLE, "toy", "too few hosts answer");
+        return;
+    }
+    const bool is_ours = !nodes->is_foreign && !nodes->is_ahead;
+    result->claim = (struct claim_answer){
+        .held_count = is_ours ? nodes->nodes : 0,
+        .node_count = nodes->nodes,
+        .epoch_max = nodes->epoch_max,
+        .is_foreign = nodes->is_foreign,
+        .is_ahead = nodes->is_ahead,
+        .reason = is_ours ? NULL : "run other-1 of bob has n1",
+        .remedy = is_ours ? NULL : "wait for it",
+    };
 }
 
 static struct run_result *answer(struct bench *bench, const struct run_task *task)
@@ -318,6 +473,7 @@ static struct run_result *answer(struct bench *bench, const struct run_task *tas
     result->step = task->step;
     result->attempt = task->attempt;
     result->purpose = task->purpose;
+    result->revision = task->revision;
     switch (task->kind) {
     case RUN_TASK_LOOK:
         look(bench, task, result);
@@ -332,10 +488,14 @@ static struct run_result *answer(struct bench *bench, const struct run_task *tas
         undo(bench, task, result);
         break;
     case RUN_TASK_HEALTH:
-        health(bench, result);
+        health(bench, task, result);
         break;
     case RUN_TASK_REPLAN:
+        replan(bench, task, result);
+        break;
     case RUN_TASK_CLAIM:
+        claim(bench, task, result);
+        break;
     case RUN_TASK_NONE:
         abort();
     }
@@ -352,8 +512,7 @@ bool bench_step(struct bench *bench)
         memmove(bench->tasks, bench->tasks + 1, --bench->task_count * sizeof(task));
         bench->now_ms += 5;
         struct event event = {.kind = EVENT_RESULT, .result = answer(bench, &task)};
-        js_free(task.args);
-        js_free(task.before);
+        run_task_release(&task);
         send_event(bench, &event);
         run_result_free(event.result);
         return true;

@@ -11,7 +11,7 @@
 
 #include "engine/decide.h"
 
-enum { BENCH_STEPS_MAX = 16, BENCH_TASKS_MAX = 256, BENCH_RECORDS_MAX = 4096 };
+enum { BENCH_STEPS_MAX = 64, BENCH_TASKS_MAX = 256, BENCH_RECORDS_MAX = 4096 };
 
 struct bench_step {
     bool is_done;         /* the effect is in the world */
@@ -28,6 +28,25 @@ struct bench_step {
     bool turns_red;              /* its gate is yes on look and not yet right before the act */
     enum step_state undo_leaves; /* STEP_ABSENT or STEP_ELSEWHERE */
     bool undo_fails;
+    bool is_assumption; /* `gate` is the answer of an assumption */
+};
+
+/* What planning anew says. As it is: a rollback takes back each upgraded node, the other two plan
+ * what is left (or all of it) with other arguments. */
+struct bench_replan {
+    bool is_refused, is_blind, is_wider;
+    bool is_same;   /* the old remainder once more */
+    bool is_unable; /* there is nobody who plans */
+    int count;      /* how often it was asked for */
+};
+
+/* What the nodes say to a claim; without nodes nobody else is there. */
+struct bench_claim {
+    int64_t nodes, epoch_max;
+    bool is_foreign, is_ahead, is_blind;
+    int counts[CLAIM_RELEASE + 1]; /* how often asked for */
+    bool is_parked;                /* as told last */
+    int64_t epoch;                 /* likewise */
 };
 
 struct bench {
@@ -38,6 +57,8 @@ struct bench {
     struct run_task tasks[BENCH_TASKS_MAX];
     size_t task_count;
     struct bench_step steps[BENCH_STEPS_MAX];
+    struct bench_replan replan;
+    struct bench_claim claim;
     int64_t now_ms;
     int64_t wake_ms;
     enum gate_state health, during;
@@ -48,7 +69,9 @@ struct bench {
     bool reply_ok;
     int reply_exit;
     int reply_count;
-    int out_max; /* most nodes out at the same time, by our acts */
+    char reply_text[512];
+    int stop_count; /* verifications that had to stop something first */
+    int out_max;    /* most nodes out at the same time, by our acts */
     bool act_without_intent;
 };
 
@@ -65,7 +88,11 @@ void bench_release(struct bench *bench);
 /* Sends one event. */
 void bench_begin(struct bench *bench, bool is_resumed);
 void bench_operator(struct bench *bench, enum run_command command);
+void bench_answer(struct bench *bench, enum run_command command, const char *answer);
 void bench_tick(struct bench *bench);
+
+/* A controller that its starter gave a command. */
+void bench_begin_with(struct bench *bench, enum run_command command);
 void bench_probe(struct bench *bench, int64_t failed);
 
 /* Answers the oldest task; with none, lets time go on to the next wake. False when nothing is left

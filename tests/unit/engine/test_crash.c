@@ -109,7 +109,10 @@ static void a_crash_between_intent_and_act_applies_it_once(void **UNUSED(state))
     }
     bench_crash(bench, bench->record_count);
     bench_begin(bench, true);
+    assert_int_equal(bench->tasks[0].kind, RUN_TASK_CLAIM);
+    assert_true(bench_step(bench));
     assert_int_equal(bench->tasks[0].kind, RUN_TASK_VERIFY);
+    assert_true(bench->tasks[0].must_stop);
     finish(bench);
     assert_int_equal(bench->steps[8].apply_count, 1);
     assert_int_equal(bench_count(bench, JOURNAL_INTENT, "s1/switchover"), 2);
