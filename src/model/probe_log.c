@@ -72,6 +72,14 @@ static const struct codec_field mark_fields[] = {
 };
 const struct codec probe_mark_codec = {sizeof(struct probe_mark), mark_fields};
 
+static const struct codec_field lost_fields[] = {
+    CODEC_INT(struct probe_lost, from),
+    CODEC_INT(struct probe_lost, to),
+    CODEC_INT(struct probe_lost, count),
+    CODEC_END,
+};
+static const struct codec lost_codec = {sizeof(struct probe_lost), lost_fields};
+
 static const struct codec_field readback_fields[] = {
     CODEC_INT(struct probe_readback, wall_ms),
     CODEC_TEXT(struct probe_readback, incarnation),
@@ -81,6 +89,7 @@ static const struct codec_field readback_fields[] = {
     CODEC_INT(struct probe_readback, different),
     CODEC_INT(struct probe_readback, not_checked),
     CODEC_TEXTS(struct probe_readback, missing_keys, missing_key_count),
+    CODEC_LIST(struct probe_readback, lost, lost_count, &lost_codec),
     CODEC_LIST(struct probe_readback, deleted, deleted_count, &range_codec),
     CODEC_END,
 };

@@ -97,6 +97,12 @@ struct probe_mark {
     const char *boundary; /* "applied", "done", "state RUNNING", ... */
 };
 
+/* Acknowledged writes that were not found as they were written: some of from..to, both included. */
+struct probe_lost {
+    int64_t from, to;
+    int64_t count;
+};
+
 /* One incarnation may read back the keys of earlier ones, which died; each record is about one.
  * Keys are removed only after the record that lists them is durable, so a later incarnation knows
  * which absences mean nothing. */
@@ -110,6 +116,8 @@ struct probe_readback {
     int64_t not_checked;       /* could not be asked, or expired by its time to live */
     const char **missing_keys; /* the first 20 */
     size_t missing_key_count;
+    struct probe_lost *lost; /* all that are missing or different, nearby ones together */
+    size_t lost_count;
     struct probe_range *deleted; /* handed to deletion, by number; unacknowledged ones among them */
     size_t deleted_count;
 };

@@ -151,6 +151,7 @@ static void readback_record(struct readback *readback)
         keys[i] = readback->missing_keys[i];
     }
     figures->missing_keys = keys;
+    figures->lost = readback->lost;
     figures->deleted = readback->remove.items;
     figures->deleted_count = readback->remove.count;
     readback->sync_sequence =
@@ -246,6 +247,25 @@ static void name_bad_key(struct readback *readback, const struct readback_item *
     }
 }
 
+/* When it was lost follows from the numbers: answers come nearly in their order. */
+static void note_lost(struct readback *readback, int64_t number)
+{
+    struct probe_readback *figures = &readback->figures;
+    size_t i = 0;
+    while (i < figures->lost_count && (number < readback->lost[i].from - READBACK_LOST_NEAR ||
+                                          number > readback->lost[i].to + READBACK_LOST_NEAR)) {
+        i++;
+    }
+    if (i == figures->lost_count && i < READBACK_LOST_MAX) {
+        readback->lost[figures->lost_count++] = (struct probe_lost){number, number, 1};
+        return;
+    }
+    struct probe_lost *lost = &readback->lost[i < READBACK_LOST_MAX ? i : i - 1];
+    lost->from = number < lost->from ? number : lost->from;
+    lost->to = number > lost->to ? number : lost->to;
+    lost->count++;
+}
+
 static void judge(
     struct readback *readback, const struct readback_item *item, const struct resp *value)
 {
@@ -264,6 +284,7 @@ static void judge(
     figures->missing += value->type == RESP_NULL ? 1 : 0;
     figures->different += value->type == RESP_NULL ? 0 : 1;
     name_bad_key(readback, item);
+    note_lost(readback, item->number);
 }
 
 static void readback_take_error(

@@ -20,7 +20,12 @@
 #include "probe/links.h"
 #include "probe/record.h"
 
-enum { READBACK_WINDOW = 1024, READBACK_KEY_COUNT_MAX = 20 };
+enum {
+    READBACK_WINDOW = 1024,
+    READBACK_KEY_COUNT_MAX = 20,
+    READBACK_LOST_MAX = 256,  /* entries; the last takes in what comes after */
+    READBACK_LOST_NEAR = 256, /* numbers apart: one entry */
+};
 
 enum readback_phase {
     READBACK_IDLE,
@@ -52,6 +57,7 @@ struct readback {
     struct ranges todo;    /* of the phase: not yet asked */
     struct probe_readback figures;
     char *missing_keys[READBACK_KEY_COUNT_MAX];
+    struct probe_lost lost[READBACK_LOST_MAX];
     int64_t phase_until_us; /* end of the grace; or when the phase gives up */
     int64_t progress_us;    /* last time a key was decided */
     int64_t sync_sequence;

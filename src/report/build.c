@@ -15,10 +15,19 @@ enum { ERRORS_SHOWN_MAX = 200, STOCK_SIZE_MAX = 1 << 20 };
 /* A block is written when its last operation is decided, and a soak is journaled every 10 s. */
 enum { BLOCK_LATE_MS = PROBE_FAILED_AFTER_MS + 1000 };
 
+/* From this write on they were acknowledged at `at_ms` or later. */
+struct write_time {
+    const char *incarnation;
+    int64_t number, at_ms;
+};
+
 struct collector {
     const struct axis *axis;
     struct series series;
-    struct json *errors, *marks, *readbacks, *finals;
+    struct arena *arena;
+    struct write_time *writes; /* in the order of the logs, a block each */
+    size_t write_count;
+    struct json *errors, *marks, *readbacks, *finals, *losses;
     int64_t end_ms; /* of the last block */
 };
 
@@ -29,6 +38,12 @@ static void on_block(void *context, const struct log_file *file, const struct pr
     const int64_t at_ms = axis_time_ms(collector->axis, start->boot_id,
         start->started_us / 1000 + block->index * PROBE_BLOCK_MS, block->wall_ms);
     series_add(&collector->series, at_ms, block);
+    if (block->acked_count > 0) {
+        struct write_time *time = arena_push(collector->arena, &collector->writes,
+            &collector->write_count, sizeof(*collector->writes));
+        *time = (struct write_time){
+            arena_strdup(collector->arena, start->incarnation), block->acked[0].from, at_ms};
+    }
     if (at_ms + PROBE_BLOCK_MS > collector->end_ms) {
         collector->end_ms = at_ms + PROBE_BLOCK_MS;
     }
@@ -62,12 +77,42 @@ static void on_mark(void *context, const struct log_file *file, const struct pro
         collector->marks, on_axis(collector, file, codec_write(&probe_mark_codec, mark), mark->us));
 }
 
+/* The block in which a write of that incarnation was acknowledged; -1: not known. */
+static int64_t find_write_ms(
+    const struct collector *collector, const char *incarnation, int64_t number)
+{
+    int64_t at_ms = -1;
+    for (size_t i = 0; i < collector->write_count; i++) {
+        const struct write_time *time = &collector->writes[i];
+        if (time->number <= number && text_equal(time->incarnation, incarnation)) {
+            at_ms = time->at_ms;
+        }
+    }
+    return at_ms;
+}
+
+static void add_losses(struct collector *collector, const struct probe_readback *readback)
+{
+    for (size_t i = 0; i < readback->lost_count; i++) {
+        const struct probe_lost *lost = &readback->lost[i];
+        const int64_t from_ms = find_write_ms(collector, readback->incarnation, lost->from);
+        const int64_t to_ms = find_write_ms(collector, readback->incarnation, lost->to);
+        struct json *loss = js_object();
+        js_put_number(loss, "from_ms", from_ms);
+        js_put_number(loss, "to_ms", to_ms < 0 ? to_ms : to_ms + PROBE_BLOCK_MS);
+        js_put_number(loss, "count", lost->count);
+        js_push(collector->losses, loss);
+    }
+}
+
 static void on_readback(
     void *context, const struct log_file *UNUSED(file), const struct probe_readback *readback)
 {
     struct collector *collector = context;
+    add_losses(collector, readback);
     struct json *record = codec_write(&probe_readback_codec, readback);
     js_remove(record, "deleted"); /* the probe's own bookkeeping */
+    js_remove(record, "lost");    /* told with its times */
     js_push(collector->readbacks, record);
 }
 
@@ -176,13 +221,14 @@ static void write_probe(const struct build_source *source, const struct axis *ax
     logs_find(source->probe_directory, source->run, &arena, &files, &file_count);
     struct json *probe = js_object();
     js_put(report, "probe", probe);
-    struct collector collector = {.axis = axis};
+    struct collector collector = {.axis = axis, .arena = &arena};
     struct json *incarnations = NULL;
     put_list(probe, "incarnations", &incarnations);
     put_list(probe, "errors", &collector.errors);
     put_list(probe, "marks", &collector.marks);
     put_list(probe, "readbacks", &collector.readbacks);
     put_list(probe, "finals", &collector.finals);
+    put_list(probe, "losses", &collector.losses);
     const int64_t origin_ms = find_origin(axis, report, files, file_count);
     series_init(&collector.series, origin_ms);
     const struct log_visitor visitor = {

@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "report/chart.h"
+#include "report/failovers.h"
 #include "report/format.h"
 
 struct row {
@@ -115,7 +116,7 @@ static int64_t switched_at(const struct chart *chart, const struct row *row)
     const struct json *steps = js_get(chart->report, "steps");
     for (size_t i = 0; i < js_count(steps); i++) {
         const struct json *step = js_at(steps, i);
-        const bool is_switchover = text_equal(js_get_text(step, "kind"), "repl.switchover") &&
+        const bool is_switchover = failovers_is_switch(step) &&
                                    text_equal(js_get_text(step, "state"), "done") &&
                                    text_equal(js_get_text(step, "shard"), row->shard);
         const bool is_heir = text_equal(js_get_text(step, "node"), row->name);

@@ -81,6 +81,17 @@ const char *format_clock(struct arena *arena, int64_t wall_ms)
                                : arena_strndup(arena, time_of_day + 1, 8);
 }
 
+const char *format_revision(struct arena *arena, const struct json *revision)
+{
+    const bool is_back = text_equal(js_get_text(revision, "direction"), "back");
+    const char *cause = js_get_text(revision, "cause");
+    const char *who = js_get_text(revision, "accepted_by");
+    return arena_format(arena, "%s %s: %s%s%s",
+        format_clock(arena, js_get_number(revision, "at_ms", 0)),
+        is_back ? "going back" : "going forward", cause == NULL ? "?" : cause,
+        who == NULL ? "" : "; accepted by ", who == NULL ? "" : who);
+}
+
 void format_html(struct buf *buf, const char *text)
 {
     while (text != NULL && *text != '\0') {

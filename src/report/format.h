@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/json.h"
 
 /* "1,234,567" */
 const char *format_count(struct arena *arena, int64_t count);
@@ -29,6 +30,9 @@ const char *format_bytes(struct arena *arena, int64_t size);
 
 /* "02:15:04" of a wall time, in UTC. */
 const char *format_clock(struct arena *arena, int64_t wall_ms);
+
+/* "02:15:04 going back: the operator said rollback (by anna)" of an entry of "revisions". */
+const char *format_revision(struct arena *arena, const struct json *revision);
 
 /* Appends text as HTML text or attribute value; " -> " becomes an arrow. NULL appends nothing. */
 void format_html(struct buf *buf, const char *text);

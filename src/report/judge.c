@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/str.h"
 #include "model/probe_log.h"
+#include "report/failovers.h"
 #include "report/format.h"
 
 /* The probe writes this many error lines per incarnation, then only counts. */
@@ -72,10 +73,42 @@ static const struct {
 } bad_figures[] = {
     {"failed", "operations failed, also on their retry"},
     {"wrong", "reads gave another value than the one written"},
-    {"missing", "acknowledged writes are missing"},
-    {"different", "acknowledged writes hold another value"},
     {"not_checked", "acknowledged writes were not read back"},
 };
+
+static const struct {
+    const char *key;
+    const char *text;
+} loss_figures[] = {
+    {"missing", "acknowledged writes are missing"},
+    {"different", "acknowledged writes hold another value"},
+};
+
+/* What a failover of somebody else's lost is told apart: neither hides the other. */
+static void judge_losses(struct judge *judge)
+{
+    const int64_t foreign = figure(judge, "lost_in_failovers");
+    const int64_t own = figure(judge, "lost") - foreign;
+    for (size_t i = 0; foreign == 0 && i < ARRAY_COUNT(loss_figures); i++) {
+        if (figure(judge, loss_figures[i].key) > 0) {
+            say(judge->reasons, arena_format(&judge->arena, "%s %s",
+                                    count_of(judge, loss_figures[i].key), loss_figures[i].text));
+        }
+    }
+    if (foreign > 0 && own > 0) {
+        say(judge->reasons, arena_format(&judge->arena, "%s are missing or hold another value",
+                                format_counted(&judge->arena, own, "acknowledged write")));
+    }
+    const struct json *failovers = js_get(judge->report, "failovers");
+    for (size_t i = 0; i < js_count(failovers); i++) {
+        const struct json *failover = js_at(failovers, i);
+        if (js_get_number(failover, "lost", 0) > 0) {
+            say(judge->reasons,
+                arena_format(&judge->arena, "a failover that this run did not make: %s",
+                    failovers_describe(&judge->arena, failover)));
+        }
+    }
+}
 
 static void judge_figures(struct judge *judge)
 {
@@ -85,6 +118,7 @@ static void judge_figures(struct judge *judge)
                                     count_of(judge, bad_figures[i].key), bad_figures[i].text));
         }
     }
+    judge_losses(judge);
     if (figure(judge, "unobserved_ms") > 0) {
         say(judge->reasons, arena_format(&judge->arena, "%s of %s were not observed",
                                 format_ms(&judge->arena, figure(judge, "unobserved_ms")),
@@ -122,7 +156,7 @@ static void judge_probe(struct judge *judge)
 static void judge_run(struct judge *judge)
 {
     const char *state = js_get_text(judge->run, "state");
-    if (!text_equal(state, "COMPLETE")) {
+    if (!text_equal(state, "COMPLETE") && !text_equal(state, "ROLLED_BACK")) {
         say(judge->reasons,
             arena_format(&judge->arena, "the run is not complete: it is %s", state));
     }
@@ -325,7 +359,11 @@ void judge_write(struct json *report)
     judge_run(&judge);
     judge_probe(&judge);
     judge_figures(&judge);
-    js_put_text(summary, "verdict", js_count(judge.reasons) == 0 ? "passed" : "not proved");
+    const bool is_back = text_equal(js_get_text(judge.run, "state"), "ROLLED_BACK");
+    js_put_text(summary, "verdict",
+        js_count(judge.reasons) > 0 ? "not proved"
+        : is_back                   ? "rolled back"
+                                    : "passed");
     if (has_probe(&judge)) {
         list_checked_operations(&judge);
     }

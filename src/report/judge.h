@@ -6,8 +6,9 @@
 
 #include "base/json.h"
 
-/* Adds "verdict" ("passed", "not proved") and "reasons" (why not) to the report's summary, and
- * writes its members "checked" and "not_checked" (sentences). The figures must be there. */
+/* Adds "verdict" ("passed", "rolled back", "not proved") and "reasons" (why not) to the report's
+ * summary, and writes its members "checked" and "not_checked" (sentences). The figures must be
+ * there. */
 void judge_write(struct json *report);
 
 #endif

@@ -52,7 +52,8 @@ static int64_t page_figure(const struct page *page, const char *key)
 /* Red when something is known to be wrong, amber when something is merely not known. */
 static const char *verdict_class(const struct page *page)
 {
-    if (text_equal(js_get_text(page->summary, "verdict"), "passed")) {
+    const char *verdict = js_get_text(page->summary, "verdict");
+    if (text_equal(verdict, "passed") || text_equal(verdict, "rolled back")) {
         return "passed";
     }
     const bool is_bad =
@@ -87,6 +88,12 @@ static void write_verdict(const struct page *page)
     buf_append_text(page->out, "</p><p class=\"proof\">");
     format_html(page->out, js_get_text(page->summary, "headline"));
     buf_append_text(page->out, "</p>");
+    const char *cause = js_get_text(page->run, "rollback_cause");
+    if (cause != NULL) {
+        buf_append_text(page->out, "<p class=\"note\">Went back because ");
+        format_html(page->out, cause);
+        buf_append_text(page->out, ".</p>");
+    }
     const struct json *reasons = js_get(page->summary, "reasons");
     if (js_count(reasons) > 0) {
         buf_append_text(page->out, "<ul>");
@@ -241,10 +248,12 @@ void report_write_html(const struct json *report, struct buf *ret_html)
     write_verdict(&page);
     write_tiles(&page);
     write_pictures(&page);
+    page_write_failovers(&page);
     page_write_scope(&page);
     page_write_parts(&page);
     page_write_stock(&page);
     page_write_errors(&page);
+    page_write_revisions(&page);
     page_write_steps(&page);
     page_write_events(&page);
     page_write_way_back(&page);

@@ -26,6 +26,8 @@ void page_close_section(const struct page *page);
 void page_write_stalls(const struct page *page);
 void page_write_scope(const struct page *page); /* checked, not checked */
 void page_write_parts(const struct page *page);
+void page_write_failovers(const struct page *page); /* that the run did not make */
+void page_write_revisions(const struct page *page); /* changes of the plan */
 void page_write_steps(const struct page *page);
 void page_write_events(const struct page *page);
 void page_write_errors(const struct page *page);

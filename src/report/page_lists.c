@@ -2,6 +2,7 @@
  * report/page_lists.c - the page's lists and tables.
  */
 #include "base/str.h"
+#include "report/failovers.h"
 #include "report/format.h"
 #include "report/page.h"
 
@@ -128,6 +129,49 @@ void page_write_parts(const struct page *page)
     page_close_section(page);
 }
 
+void page_write_failovers(const struct page *page)
+{
+    const struct json *failovers = js_get(page->report, "failovers");
+    if (js_count(failovers) == 0) {
+        return;
+    }
+    page_open_section(page, "Failovers that this run did not make",
+        "What was lost in them is counted apart; the proof of the run's own steps stays as it is.");
+    buf_append_text(page->out, "<ul>\n");
+    for (size_t i = 0; i < js_count(failovers); i++) {
+        buf_append_text(page->out, "<li>");
+        format_html(page->out, failovers_describe(page->arena, js_at(failovers, i)));
+        buf_append_text(page->out, "</li>\n");
+    }
+    buf_append_text(page->out, "</ul>\n");
+    page_close_section(page);
+}
+
+void page_write_revisions(const struct page *page)
+{
+    const struct json *revisions = js_get(page->report, "revisions");
+    if (js_count(revisions) == 0) {
+        return;
+    }
+    page_open_section(page, "Changes of the plan", NULL);
+    buf_append_text(page->out, "<ul>\n");
+    for (size_t i = 0; i < js_count(revisions); i++) {
+        const struct json *revision = js_at(revisions, i);
+        const struct json *diff = js_get(revision, "diff");
+        buf_append_text(page->out, "<li>");
+        format_html(page->out, format_revision(page->arena, revision));
+        buf_append_text(page->out, js_count(diff) > 0 ? "<ul>" : "");
+        for (size_t d = 0; d < js_count(diff); d++) {
+            buf_append_text(page->out, "<li>");
+            format_html(page->out, js_as_text(js_at(diff, d)));
+            buf_append_text(page->out, "</li>");
+        }
+        buf_append_text(page->out, js_count(diff) > 0 ? "</ul></li>\n" : "</li>\n");
+    }
+    buf_append_text(page->out, "</ul>\n");
+    page_close_section(page);
+}
+
 static void write_step(const struct page *page, const struct json *step)
 {
     const int64_t started_ms = js_get_number(step, "started_ms", -1);
@@ -136,7 +180,8 @@ static void write_step(const struct page *page, const struct json *step)
     const char *state = js_get_text(step, "state");
     const char *error = js_get_text(step, "error");
     const bool is_good = text_equal(state, "done") || text_equal(state, "found");
-    const bool is_open = text_equal(state, "pending") || text_equal(state, "intended");
+    const bool is_open = text_equal(state, "pending") || text_equal(state, "intended") ||
+                         text_equal(state, "dropped");
     buf_append_text(page->out, "<tr>");
     write_cell(page, "name", name_step(page, js_get_text(step, "id")));
     write_cell(page, "", js_get_text(step, "phase"));

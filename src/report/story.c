@@ -6,7 +6,8 @@
 struct story {
     const struct axis *axis;
     struct json *report;
-    struct json *run, *phases, *steps, *settings, *events, *snapshots; /* borrowed from report */
+    struct json *run, *phases, *steps, *settings, *events, *snapshots, *revisions; /* borrowed */
+    int64_t revision; /* of the plan in force */
     struct arena arena;
 };
 
@@ -28,9 +29,10 @@ static void copy_text(
     }
 }
 
+/* The newest: a revised plan may have a step of the same name again. */
 static struct json *find_by(const struct json *list, const char *key, const char *value)
 {
-    for (size_t i = 0; value != NULL && i < js_count(list); i++) {
+    for (size_t i = js_count(list); value != NULL && i-- > 0;) {
         if (text_equal(js_get_text(js_at(list, i), key), value)) {
             return js_at(list, i);
         }
@@ -70,6 +72,7 @@ static void tell_created(struct story *story, const struct journal_record *recor
     const struct json *request = js_get(record->body, "request");
     js_put_number(story->run, "started_ms", at_ms);
     copy_text(story->run, "title", record->body, "title");
+    copy_text(story->run, "action", request, "action");
     copy_text(story->run, "cluster", request, "cluster");
     copy_text(story->run, "from", request, "from");
     copy_text(story->run, "to", request, "to");
@@ -192,8 +195,10 @@ static void tell_operator(struct story *story, const struct journal_record *reco
 {
     const char *command = js_get_text(record->body, "command");
     const char *who = js_get_text(record->body, "who");
+    const char *answer = js_get_text(record->body, "answer");
     add_event(story, at_ms, "operator",
-        arena_format(&story->arena, "%s, by %s", command == NULL ? "?" : command,
+        arena_format(&story->arena, "%s%s%s, by %s", command == NULL ? "?" : command,
+            answer == NULL ? "" : " ", answer == NULL ? "" : answer,
             who == NULL ? "an operator" : who));
 }
 
@@ -212,20 +217,135 @@ static void tell_way_back(struct story *story, const struct journal_record *reco
             reason == NULL ? "" : ": ", reason == NULL ? "" : reason));
 }
 
-static void add_snapshot(struct story *story, const struct json *nodes, int64_t at_ms)
+/* Of the plan that a run was started with nothing is said. */
+static void put_revision(const struct story *story, struct json *entry)
 {
+    if (story->revision > 0) {
+        js_put_number(entry, "revision", story->revision);
+    }
+}
+
+static void add_planned_step(struct story *story, const struct json *planned, const char *phase)
+{
+    const char *id = js_get_text(planned, "id");
+    struct json *step = push_step(story, id == NULL ? "?" : id);
+    js_put_text(step, "phase", phase);
+    put_revision(story, step);
+    copy_text(step, "kind", planned, "kind");
+    copy_text(step, "summary", planned, "summary");
+    copy_text(step, "node", planned, "node");
+    copy_text(step, "shard", planned, "shard");
+    js_put_bool(step, "takes_out", js_get_bool(planned, "takes_out", false));
+}
+
+static void add_planned(struct story *story, const struct json *plan)
+{
+    const struct json *phases = js_get(plan, "phases");
+    for (size_t p = 0; p < js_count(phases); p++) {
+        const struct json *planned = js_at(phases, p);
+        const char *name = js_get_text(planned, "name");
+        struct json *phase = js_object();
+        js_put_text(phase, "name", name);
+        copy_text(phase, "title", planned, "title");
+        put_revision(story, phase);
+        js_push(story->phases, phase);
+        const struct json *steps = js_get(planned, "steps");
+        for (size_t s = 0; s < js_count(steps); s++) {
+            add_planned_step(story, js_at(steps, s), name);
+        }
+    }
+}
+
+/* --- changes of the plan --- */
+
+static const char *or_else(const char *text, const char *other)
+{
+    return text == NULL ? other : text;
+}
+
+static void tell_replan(struct story *story, const struct journal_record *record, int64_t at_ms)
+{
+    const char *why = js_get_text(record->body, "replan");
+    const char *cause = or_else(js_get_text(record->body, "cause"), "?");
+    if (text_equal(why, "back")) {
+        js_put_text(story->run, "rollback_cause", cause);
+    }
+    add_event(story, at_ms, "replan",
+        arena_format(&story->arena, "the rest is planned anew (%s): %s", or_else(why, "?"), cause));
+}
+
+static void tell_proposed(struct story *story, const struct journal_record *record, int64_t at_ms)
+{
+    const char *digest = or_else(js_get_text(record->body, "digest"), "?");
+    add_event(story, at_ms, "proposed",
+        arena_format(&story->arena, "another plan was proposed (%.12s): %s", digest,
+            or_else(js_get_text(record->body, "cause"), "?")));
+}
+
+/* What of the plans so far was never begun is dropped; what stood open has ended. */
+static void close_plan(struct story *story, int64_t at_ms)
+{
+    for (size_t i = 0; i < js_count(story->steps); i++) {
+        struct json *step = js_at(story->steps, i);
+        if (text_equal(js_get_text(step, "state"), "pending")) {
+            js_put_text(step, "state", "dropped");
+        }
+    }
+    for (size_t i = 0; i < js_count(story->phases); i++) {
+        struct json *phase = js_at(story->phases, i);
+        if (js_get(phase, "started_ms") != NULL && js_get(phase, "ended_ms") == NULL) {
+            js_put_number(phase, "ended_ms", at_ms);
+        }
+    }
+}
+
+static void tell_revised(struct story *story, const struct journal_record *record, int64_t at_ms)
+{
+    const struct json *body = record->body;
+    const char *direction = or_else(js_get_text(body, "direction"), "forward");
+    story->revision = js_get_number(body, "revision", story->revision + 1);
+    close_plan(story, at_ms);
+    add_planned(story, js_get(body, "plan"));
+    js_put_text(story->run, "direction", direction);
+    struct json *revision = js_object();
+    js_put_number(revision, "revision", story->revision);
+    js_put_number(revision, "at_ms", at_ms);
+    js_put_text(revision, "direction", direction);
+    copy_text(revision, "cause", body, "cause");
+    copy_text(revision, "digest", body, "digest");
+    copy_text(revision, "accepted_by", body, "accepted_by");
+    js_put(revision, "diff",
+        js_get(body, "diff") == NULL ? js_array() : js_copy(js_get(body, "diff")));
+    js_push(story->revisions, revision);
+}
+
+static void tell_claim(struct story *story, const struct journal_record *record, int64_t at_ms)
+{
+    const bool is_taken = record->type == JOURNAL_CLAIMED;
+    add_event(story, at_ms, "claim",
+        arena_format(&story->arena, "the run's claim was %s %lld of %lld nodes",
+            is_taken ? "put on" : "taken from", (long long)js_get_number(record->body, "held", 0),
+            (long long)js_get_number(record->body, "nodes", 0)));
+}
+
+static void add_snapshot(struct story *story, const struct json *body, int64_t at_ms)
+{
+    const struct json *nodes = js_get(body, "nodes");
     if (js_count(nodes) == 0) {
         return;
     }
     struct json *snapshot = js_object();
     js_put_number(snapshot, "at_ms", at_ms);
+    if (js_get(body, "unseen_ms") != NULL) { /* until then the roles were the earlier ones */
+        js_put_number(snapshot, "before_ms", at_ms - js_get_number(body, "unseen_ms", 0));
+    }
     js_put(snapshot, "nodes", js_ref(nodes));
     js_push(story->snapshots, snapshot);
 }
 
 static void tell_mark(struct story *story, const struct journal_record *record, int64_t at_ms)
 {
-    add_snapshot(story, js_get(record->body, "nodes"), at_ms);
+    add_snapshot(story, record->body, at_ms);
 }
 
 static void tell_probe_gap(struct story *story, const struct journal_record *record, int64_t at_ms)
@@ -249,13 +369,18 @@ static void tell_finish(struct story *story, const struct journal_record *record
 {
     copy_text(story->run, "state", record->body, "state");
     js_put_number(story->run, "ended_ms", at_ms);
-    add_snapshot(story, js_get(record->body, "nodes"), at_ms);
+    add_snapshot(story, record->body, at_ms);
 }
 
 /* Gates and waits are told by their effects on the steps. */
 static tell_record *const tellers[] = {
     [JOURNAL_RUN_CREATED] = tell_created,
     [JOURNAL_PLAN_BODY] = tell_plan,
+    [JOURNAL_REPLAN] = tell_replan,
+    [JOURNAL_PLAN_PROPOSED] = tell_proposed,
+    [JOURNAL_PLAN_REVISED] = tell_revised,
+    [JOURNAL_CLAIMED] = tell_claim,
+    [JOURNAL_RELEASED] = tell_claim,
     [JOURNAL_STATE] = tell_state,
     [JOURNAL_PHASE] = tell_phase,
     [JOURNAL_INTENT] = tell_intent,
@@ -274,35 +399,6 @@ static tell_record *const tellers[] = {
     [JOURNAL_RESUMED] = tell_resumed,
     [JOURNAL_FINISH] = tell_finish,
 };
-
-static void add_planned_step(struct story *story, const struct json *planned, const char *phase)
-{
-    const char *id = js_get_text(planned, "id");
-    struct json *step = push_step(story, id == NULL ? "?" : id);
-    js_put_text(step, "phase", phase);
-    copy_text(step, "kind", planned, "kind");
-    copy_text(step, "summary", planned, "summary");
-    copy_text(step, "node", planned, "node");
-    copy_text(step, "shard", planned, "shard");
-    js_put_bool(step, "takes_out", js_get_bool(planned, "takes_out", false));
-}
-
-static void add_planned(struct story *story, const struct json *plan)
-{
-    const struct json *phases = js_get(plan, "phases");
-    for (size_t p = 0; p < js_count(phases); p++) {
-        const struct json *planned = js_at(phases, p);
-        const char *name = js_get_text(planned, "name");
-        struct json *phase = js_object();
-        js_put_text(phase, "name", name);
-        copy_text(phase, "title", planned, "title");
-        js_push(story->phases, phase);
-        const struct json *steps = js_get(planned, "steps");
-        for (size_t s = 0; s < js_count(steps); s++) {
-            add_planned_step(story, js_at(steps, s), name);
-        }
-    }
-}
 
 /* A controller took over: more than one epoch in the records. */
 static int64_t count_epochs(const struct journal_record *records, size_t count)
@@ -335,6 +431,7 @@ void story_write(const struct axis *axis, const char *run, const struct journal_
     story.settings = add_array(report, "settings");
     story.events = add_array(report, "events");
     story.snapshots = add_array(report, "snapshots");
+    story.revisions = add_array(report, "revisions");
     add_planned(&story, plan);
     js_put(report, "way_back",
         js_count(js_get(plan, "way_back")) == 0 ? js_array() : js_ref(js_get(plan, "way_back")));

@@ -12,7 +12,7 @@
 #include "report/axis.h"
 
 /* Writes the members "run", "journal", "phases", "steps", "settings", "events", "snapshots",
- * "way_back" and "policy" of a report. `plan` is the plan's JSON, or NULL. */
+ * "revisions", "way_back" and "policy" of a report. `plan` is the plan's JSON, or NULL. */
 void story_write(const struct axis *axis, const char *run, const struct journal_record *records,
     size_t count, const struct json *plan, struct json *report);
 

@@ -5,12 +5,13 @@
 #include "base/arena.h"
 #include "base/str.h"
 #include "model/probe_log.h"
+#include "report/failovers.h"
 #include "report/format.h"
 #include "report/judge.h"
 #include "report/parts.h"
 
 const char *const summary_members[] = {
-    "summary", "stalls", "parts", "checked", "not_checked", NULL};
+    "summary", "failovers", "stalls", "parts", "checked", "not_checked", NULL};
 
 static const struct {
     const char *key;
@@ -124,6 +125,7 @@ static void write_readback(const struct json *report, int64_t acked, struct json
     }
     js_put_number(summary, "lost",
         js_get_number(summary, "missing", 0) + js_get_number(summary, "different", 0));
+    js_put_number(summary, "lost_in_failovers", failovers_lost(js_get(report, "failovers")));
     const int64_t unread = acked - js_get_number(summary, "checked", 0);
     if (unread > js_get_number(summary, "not_checked", 0)) {
         js_put_number(summary, "not_checked", unread);
@@ -159,16 +161,21 @@ static void write_cost(struct arena *arena, const struct json *report, struct js
     js_put_text(summary, "cost", cost);
 }
 
+/* Of a plan that was revised, what came of it counts; what did not is the next plan's matter. */
 static void write_steps(const struct json *report, struct json *summary)
 {
     const struct json *steps = js_get(report, "steps");
-    int64_t done = 0;
+    const int64_t revision = (int64_t)js_count(js_get(report, "revisions"));
+    int64_t done = 0, total = 0;
     for (size_t i = 0; i < js_count(steps); i++) {
-        const char *state = js_get_text(js_at(steps, i), "state");
-        done += text_equal(state, "done") || text_equal(state, "found");
+        const struct json *step = js_at(steps, i);
+        const char *state = js_get_text(step, "state");
+        const bool is_done = text_equal(state, "done") || text_equal(state, "found");
+        done += is_done ? 1 : 0;
+        total += is_done || js_get_number(step, "revision", 0) == revision ? 1 : 0;
     }
     js_put_number(summary, "steps_done", done);
-    js_put_number(summary, "steps_total", (int64_t)js_count(steps));
+    js_put_number(summary, "steps_total", total);
 }
 
 static void write_figures(const struct json *report, struct json *summary)
@@ -207,7 +214,8 @@ static const char *describe_failed(struct arena *arena, const struct json *summa
 static const char *describe_lost(struct arena *arena, const struct json *summary)
 {
     const int64_t not_checked = js_get_number(summary, "not_checked", 0);
-    const char *lost = format_count(arena, js_get_number(summary, "lost", 0));
+    const int64_t foreign = js_get_number(summary, "lost_in_failovers", 0);
+    const char *lost = format_count(arena, js_get_number(summary, "lost", 0) - foreign);
     if (js_get_number(summary, "acked", 0) == 0) {
         return "no write was checked";
     }
@@ -232,9 +240,14 @@ static void write_headline(struct arena *arena, const struct json *report, struc
     }
     /* A failed operation has no length: it was given up. */
     const bool has_failed = js_get_number(summary, "failed", 0) > 0;
+    const int64_t foreign = js_get_number(summary, "lost_in_failovers", 0);
+    const char *apart =
+        foreign == 0 ? ""
+                     : arena_format(arena, " and %s in a failover that this run did not make",
+                           format_count(arena, foreign));
     js_put_text(summary, "headline",
-        arena_format(arena, "%s, %s, longest %s %s", describe_failed(arena, summary),
-            describe_lost(arena, summary), has_failed ? "successful operation" : "operation",
+        arena_format(arena, "%s, %s%s, longest %s %s", describe_failed(arena, summary),
+            describe_lost(arena, summary), apart, has_failed ? "successful operation" : "operation",
             format_us(arena, js_get_number(summary, "longest_us", 0))));
 }
 
@@ -243,6 +256,7 @@ void summary_write(struct json *report)
     AUTO_ARENA arena = {0};
     struct json *summary = js_object();
     js_put(report, "summary", summary);
+    js_put(report, "failovers", failovers_find(report));
     write_figures(report, summary);
     write_headline(&arena, report, summary);
     write_cost(&arena, report, summary);

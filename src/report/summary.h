@@ -8,7 +8,8 @@
 
 #include "base/json.h"
 
-/* Writes (or writes again) the members "summary", "stalls", "parts", "checked", "not_checked". */
+/* Writes (or writes again) the members "summary", "failovers", "stalls", "parts", "checked",
+ * "not_checked". */
 void summary_write(struct json *report);
 
 /* The members that summary_write() makes; NULL-terminated. */

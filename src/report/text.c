@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "report/failovers.h"
 #include "report/format.h"
 #include "report/report.h"
 
@@ -119,6 +120,36 @@ static void write_stalls(struct buf *buf, struct arena *arena, const struct json
     }
 }
 
+static void write_back(struct buf *buf, const struct json *run)
+{
+    const char *cause = js_get_text(run, "rollback_cause");
+    if (cause != NULL) {
+        wrap(buf, "  Went back because ", cause);
+    }
+}
+
+static void write_revisions(struct buf *buf, struct arena *arena, const struct json *report)
+{
+    const struct json *revisions = js_get(report, "revisions");
+    if (js_count(revisions) > 0) {
+        buf_append_text(buf, "\nThe plan was revised\n");
+    }
+    for (size_t i = 0; i < js_count(revisions); i++) {
+        wrap(buf, "  - ", format_revision(arena, js_at(revisions, i)));
+    }
+}
+
+static void write_failovers(struct buf *buf, struct arena *arena, const struct json *report)
+{
+    const struct json *failovers = js_get(report, "failovers");
+    if (js_count(failovers) > 0) {
+        buf_append_text(buf, "\nFailovers that this run did not make\n");
+    }
+    for (size_t i = 0; i < js_count(failovers); i++) {
+        wrap(buf, "  - ", failovers_describe(arena, js_at(failovers, i)));
+    }
+}
+
 void report_write_text(const struct json *report, struct buf *ret_text)
 {
     AUTO_ARENA arena = {0};
@@ -131,11 +162,17 @@ void report_write_text(const struct json *report, struct buf *ret_text)
         format_count(&arena, js_get_number(summary, "steps_done", 0)),
         format_count(&arena, js_get_number(summary, "steps_total", 0)));
     const char *verdict = js_get_text(summary, "verdict");
-    wrap(ret_text, text_equal(verdict, "passed") ? "  PASSED      " : "  NOT PROVED  ",
+    wrap(ret_text,
+        text_equal(verdict, "passed")        ? "  PASSED      "
+        : text_equal(verdict, "rolled back") ? "  ROLLED BACK "
+                                             : "  NOT PROVED  ",
         headline == NULL ? "" : headline);
+    write_back(ret_text, run);
     write_strip(ret_text, &arena, report);
     append_cost(ret_text, summary);
     write_sentences(ret_text, "Not proved because", js_get(summary, "reasons"));
+    write_revisions(ret_text, &arena, report);
+    write_failovers(ret_text, &arena, report);
     write_stalls(ret_text, &arena, report);
     write_sentences(ret_text, "Checked", js_get(report, "checked"));
     write_sentences(ret_text, "Not checked", js_get(report, "not_checked"));

@@ -66,8 +66,9 @@ static void every_kind_of_line_round_trips(void **UNUSED(state))
         .acked_count = 2};
     const struct probe_error error = {.us = 5, .node = "127.0.0.1:7001", .is_retry = true};
     const struct probe_mark mark = {.step = "run", .boundary = "done"};
+    struct probe_lost lost[] = {{.from = 1, .to = 5, .count = 2}};
     const struct probe_readback readback = {
-        .acked = 9, .missing_keys = keys, .missing_key_count = 2};
+        .acked = 9, .missing_keys = keys, .missing_key_count = 2, .lost = lost, .lost_count = 1};
     const struct probe_final final = {.reason = "stopped", .bytes_received = 1};
 
     assert_round_trip(&probe_start_codec, &start);

@@ -174,6 +174,11 @@ static void a_deleted_key_is_missing_and_named(void **state)
     assert_int_equal(sums.final.checked, sums.acked);
     assert_int_equal(sums.last_readback.missing_key_count, 1);
     assert_string_equal(sums.last_readback.missing_keys[0], fake_redis_fault_key(test->fake));
+    assert_int_equal(sums.last_readback.lost_count, 1); /* its number, for its time */
+    const char *number = strrchr(fake_redis_fault_key(test->fake), ':') + 1;
+    assert_int_equal(sums.last_readback.lost[0].from, strtol(number, NULL, 10));
+    assert_int_equal(sums.last_readback.lost[0].to, strtol(number, NULL, 10));
+    assert_int_equal(sums.last_readback.lost[0].count, 1);
 }
 
 static void a_changed_value_is_different_and_named(void **state)

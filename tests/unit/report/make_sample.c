@@ -21,6 +21,8 @@ static const struct {
     {"paused", {.is_paused = true, .raw_failed = 1}},
     {"large", {.shard_count = 60, .soak_s = 60, .raw_failed = 4}},
     {"no-probe", {.has_no_probe = true}},
+    {"rolled-back", {.is_rolled_back = true, .raw_failed = 2}},
+    {"failover", {.has_failover = true, .lost_apart = 7}},
 };
 
 static void must(struct err *err)

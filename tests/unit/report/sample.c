@@ -223,6 +223,73 @@ static void mark_versions(struct sample *sample)
     append(sample, JOURNAL_MARK, NULL, 0, body);
 }
 
+/* In shard-02 the old primary takes over again, 4 s into the soak; seen 1.5 s later. */
+static void fail_over(struct sample *sample, struct sample_times *times)
+{
+    times->failover_ms = sample->now_ms + 4000;
+    sample->now_ms += 5500;
+    struct json *nodes = describe_nodes(sample, /* is_after= */ true);
+    js_put_text(js_at(nodes, 2), "role", "primary");
+    js_put_text(js_at(nodes, 3), "role", "replica");
+    struct json *body = js_object();
+    js_put_text(body, "what", "roles");
+    js_put_number(body, "unseen_ms", 1500);
+    js_put(body, "nodes", nodes);
+    append(sample, JOURNAL_MARK, NULL, 0, body);
+}
+
+/* The roles as the run's own switchovers left them. */
+static void mark_switched(struct sample *sample)
+{
+    struct json *body = js_object();
+    js_put_text(body, "what", "roles");
+    js_put(body, "nodes", describe_nodes(sample, /* is_after= */ true));
+    append(sample, JOURNAL_MARK, NULL, 0, body);
+}
+
+static struct json *plan_back(struct sample *sample)
+{
+    struct json *plan = js_object();
+    struct json *phases = js_array();
+    struct json *steps = plan_phase(sample, phases, "switchover");
+    for (int64_t node = 0; node < sample->nodes_count; node += 2) {
+        plan_step(sample, steps, node, "switchover");
+    }
+    js_put(plan, "phases", phases);
+    return plan;
+}
+
+static void roll_back(struct sample *sample, struct sample_times *times)
+{
+    static const char cause[] = "the operator said rollback";
+    command(sample, "rollback");
+    struct json *wanted = js_object();
+    js_put_text(wanted, "replan", "back");
+    js_put_text(wanted, "cause", cause);
+    append(sample, JOURNAL_REPLAN, NULL, 0, wanted);
+    struct json *plan = plan_back(sample);
+    struct json *body = js_object();
+    struct json *diff = js_array();
+    js_push(diff, js_text("n1 becomes primary of shard-01 again"));
+    js_put_text(body, "cause", cause);
+    js_put_text(body, "direction", "back");
+    js_put_text(body, "accepted_by", "anna (pid 4711)");
+    js_put_number(body, "revision", 1);
+    js_put(body, "diff", diff);
+    js_put(body, "plan", plan);
+    AUTO_JSON phase = js_copy(js_at(js_get(plan, "phases"), 0));
+    append(sample, JOURNAL_PLAN_REVISED, NULL, 0, body);
+    move(sample, JOURNAL_STATE, NULL, "SOAKING", "RUNNING");
+    run_phase(sample, phase, times);
+    times->end_ms = sample->now_ms + 1000;
+    sample->now_ms = times->end_ms + 2600;
+    struct json *end = js_object();
+    js_put_text(end, "state", "ROLLED_BACK");
+    js_put(end, "nodes", describe_nodes(sample, /* is_after= */ false));
+    append(sample, JOURNAL_FINISH, NULL, 0, end);
+    move(sample, JOURNAL_STATE, NULL, "RUNNING", "ROLLED_BACK");
+}
+
 static void put_value(struct json *body, const char *key, const char *value)
 {
     struct json *values = value == NULL ? js_none() : js_object();
@@ -288,8 +355,18 @@ void sample_write_journal(struct sample *sample, struct sample_times *ret_times)
         ret_times->end_ms = sample->now_ms + 3000;
         return;
     }
+    if (sample->wish->has_failover || sample->wish->is_rolled_back) {
+        mark_switched(sample);
+    }
     move(sample, JOURNAL_STATE, NULL, "RUNNING", "SOAKING");
+    if (sample->wish->has_failover) {
+        fail_over(sample, ret_times);
+    }
     sample->now_ms += (sample->wish->soak_s == 0 ? 12 : sample->wish->soak_s) * INT64_C(1000);
+    if (sample->wish->is_rolled_back) {
+        roll_back(sample, ret_times);
+        return;
+    }
     command(sample, "finalize");
     move(sample, JOURNAL_STATE, NULL, "SOAKING", "RUNNING");
     run_phase(sample, js_at(phases, 3), ret_times);

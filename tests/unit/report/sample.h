@@ -17,6 +17,9 @@ struct sample_wish {
     int raw_failed;  /* in the first switchover */
     int failed;      /* in the second switchover */
     int lost;        /* acknowledged writes missing at the end */
+    int lost_apart;  /* and in the failover that somebody else made while it soaked */
+    bool has_failover;
+    bool is_rolled_back; /* from the pause point */
     bool has_no_probe;
     bool is_read_only;
     bool is_probe_killed; /* at the pause point; a second one begins 1.4 s later */

@@ -12,7 +12,7 @@ enum { SAMPLE_BOOT_MS = 5000000, SAMPLE_SWITCHOVERS_MAX = 128 };
 struct sample_times {
     int64_t switchovers_ms[SAMPLE_SWITCHOVERS_MAX];
     int switchover_count;
-    int64_t soak_ms, end_ms;
+    int64_t soak_ms, failover_ms, end_ms;
 };
 
 void sample_write_journal(struct sample *sample, struct sample_times *ret_times);

@@ -144,19 +144,26 @@ static void add_block(struct log *log, int64_t index)
 static void add_readback(struct log *log, const char *incarnation, int64_t acked, int lost)
 {
     static const char *keys[] = {"upshift:p:a1b2c3:17"};
+    const int apart = log->sample->wish->lost_apart;
+    /* Of its last second before the failover, and of the first writes of all. */
+    const int64_t last = (log->times->failover_ms - log->from_ms) / PROBE_BLOCK_MS * PER_BLOCK / 2;
+    struct probe_lost all[] = {
+        {.from = last - 300, .to = last - 1, .count = apart}, {.from = 5, .to = 40, .count = lost}};
     const struct probe_readback readback = {
         .wall_ms = sample_begin_wall_ms + log->to_ms,
         .incarnation = incarnation,
         .acked = acked,
         .checked = acked,
-        .missing = lost,
+        .missing = lost + apart,
         .missing_keys = keys,
         .missing_key_count = lost > 0 ? 1 : 0,
+        .lost = apart > 0 ? all : all + 1,
+        .lost_count = (apart > 0 ? 1U : 0U) + (lost > 0 ? 1U : 0U),
     };
     add_record(log, "readback", &probe_readback_codec, &readback);
     log->sum.acked += acked;
     log->sum.checked += acked;
-    log->sum.missing += lost;
+    log->sum.missing += lost + apart;
 }
 
 static void begin(struct log *log)

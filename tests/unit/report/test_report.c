@@ -335,6 +335,69 @@ static void an_unknown_run_is_refused(void **UNUSED(state))
     built_release(&built);
 }
 
+static void a_run_that_went_back_says_why_and_how(void **UNUSED(state))
+{
+    struct built built;
+    build(&built, &(struct sample_wish){.is_rolled_back = true});
+    assert_string_equal(js_get_text(built.summary, "verdict"), "rolled back");
+    assert_headline(&built, "0 failed of ");
+    assert_figure(&built, "steps_done", 18); /* 15 forward, 3 back; finalize was dropped */
+    assert_figure(&built, "steps_total", 18);
+    const struct json *revision = js_at(js_get(built.report, "revisions"), 0);
+    assert_string_equal(js_get_text(revision, "direction"), "back");
+    assert_int_equal(js_count(js_get(built.report, "failovers")), 0); /* its own way back */
+    AUTO_BUF text = {0};
+    report_write_text(built.report, &text);
+    assert_non_null(strstr(text.data, "ROLLED BACK"));
+    assert_non_null(strstr(text.data, "Went back because the operator said rollback"));
+    assert_non_null(strstr(text.data, "accepted by anna"));
+    AUTO_BUF html = {0};
+    report_write_html(built.report, &html);
+    assert_non_null(strstr(html.data, "n1 becomes primary of shard-01 again"));
+    assert_non_null(strstr(html.data, "<td class=\"state open\">dropped"));
+    built_release(&built);
+}
+
+static void losses_of_a_foreign_failover_are_counted_apart(void **UNUSED(state))
+{
+    struct built built;
+    build(&built, &(struct sample_wish){.has_failover = true, .lost_apart = 7});
+    assert_string_equal(js_get_text(built.summary, "verdict"), "not proved");
+    assert_figure(&built, "lost", 7);
+    assert_figure(&built, "lost_in_failovers", 7);
+    assert_non_null(strstr(js_get_text(built.summary, "headline"),
+        "0 of 36,800 acknowledged writes lost and 7 in a failover that this run did not make"));
+    assert_has(js_get(built.summary, "reasons"), "n3 took over shard-02 from n4 between");
+    const struct json *failover = js_at(js_get(built.report, "failovers"), 0);
+    assert_int_equal(js_get_number(failover, "lost", 0), 7);
+    assert_int_equal(
+        js_get_number(failover, "to_ms", 0) - js_get_number(failover, "from_ms", 0), 1500);
+    const int64_t to_ms = js_get_number(failover, "lost_to_ms", 0);
+    assert_in_range(js_get_number(failover, "from_ms", 0) - to_ms, 0, 200);
+    AUTO_BUF text = {0};
+    report_write_text(built.report, &text);
+    assert_non_null(strstr(text.data, "Failovers that this run did not make"));
+    AUTO_BUF html = {0};
+    report_write_html(built.report, &html);
+    assert_non_null(strstr(html.data, "<h2>Failovers that this run did not make</h2>"));
+    built_release(&built);
+}
+
+static void a_loss_at_another_time_is_not_excused_by_a_failover(void **UNUSED(state))
+{
+    struct built built;
+    build(&built, &(struct sample_wish){.has_failover = true, .lost = 2, .lost_apart = 7});
+    assert_figure(&built, "lost", 9);
+    assert_figure(&built, "lost_in_failovers", 7);
+    assert_non_null(strstr(js_get_text(built.summary, "headline"), "2 of 36,800"));
+    assert_has(js_get(built.summary, "reasons"), "2 acknowledged writes are missing");
+    built_release(&built);
+    build(&built, &(struct sample_wish){.lost = 2}); /* and none without one */
+    assert_figure(&built, "lost_in_failovers", 0);
+    assert_int_equal(js_count(js_get(built.report, "failovers")), 0);
+    built_release(&built);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +420,9 @@ int main(void)
         cmocka_unit_test(names_cannot_break_out_of_the_page),
         cmocka_unit_test(the_page_refers_to_nothing_outside),
         cmocka_unit_test(the_screen_is_80_columns_of_ascii),
+        cmocka_unit_test(a_run_that_went_back_says_why_and_how),
+        cmocka_unit_test(losses_of_a_foreign_failover_are_counted_apart),
+        cmocka_unit_test(a_loss_at_another_time_is_not_excused_by_a_failover),
         cmocka_unit_test(an_unknown_run_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
