@@ -7,6 +7,8 @@ void probe_setup(
     const struct inv_probe *policy = &cluster->policy.probe;
     *ret_config = (struct probe_config){
         .cluster = cluster->name,
+        .topology = cluster->topology,
+        .master_name = cluster->master_name,
         .user = cluster->user,
         .password = {.source = cluster->password.source, .name = cluster->password.name},
         .tls = {tls->is_enabled, tls->ca_file, tls->cert_file, tls->key_file, tls->server_name},
@@ -21,6 +23,12 @@ void probe_setup(
             arena, &ret_config->nodes, &ret_config->node_count, sizeof(*ret_config->nodes));
         *slot = arena_format(
             arena, "%s:%lld", cluster->nodes[i].host, (long long)cluster->nodes[i].port);
+    }
+    for (size_t i = 0; i < cluster->sentinel_count; i++) {
+        const char **slot = arena_push(arena, &ret_config->sentinels, &ret_config->sentinel_count,
+            sizeof(*ret_config->sentinels));
+        *slot = arena_format(
+            arena, "%s:%lld", cluster->sentinels[i].host, (long long)cluster->sentinels[i].port);
     }
     struct probe_secret *password = &ret_config->password;
     for (size_t i = 0; cluster->password.argv != NULL && cluster->password.argv[i] != NULL; i++) {

@@ -22,6 +22,23 @@ static int64_t min_us(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static void append_question(const struct loop *loop, struct buf *command)
+{
+    switch (loop->slots.source) {
+    case SLOTS_FROM_ROLES:
+        resp_append(command, "ROLE", NULL);
+        return;
+    case SLOTS_FROM_SENTINELS:
+        resp_append(
+            command, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", loop->config->master_name, NULL);
+        return;
+    case SLOTS_FROM_CLUSTER:
+    default:
+        resp_append(command, "CLUSTER", "SLOTS", NULL);
+        return;
+    }
+}
+
 /* Asks for the layout when something contradicted the map; one question at a time. */
 static void ask_map(struct loop *loop, int64_t now_us)
 {
@@ -31,10 +48,9 @@ static void ask_map(struct loop *loop, int64_t now_us)
         return;
     }
     const uint64_t random = random_next(&loop->ops.random);
-    const int any = (int)(random % loop->slots.node_count);
-    const int node = is_lost || loop->slots.adviser < 0 ? any : loop->slots.adviser;
+    const int node = slots_adviser(&loop->slots, is_lost, random);
     AUTO_BUF command = {0};
-    resp_append(&command, "CLUSTER", "SLOTS", NULL);
+    append_question(loop, &command);
     loop->slots.is_stale = false;
     loop->slots.adviser = -1;
     loop->is_map_awaited = true;

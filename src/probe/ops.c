@@ -407,6 +407,7 @@ static void ops_take_error(struct ops *ops, struct request request, const struct
         send_attempt(ops, request.id, node, is_ask);
         return;
     }
+    slots_doubt(ops->slots, op->node);
     AUTO_FREE char *text = mem_format(STR_FMT, STR_ARG(value->text));
     fail_attempt(ops, request.id, op_name(op), text);
 }

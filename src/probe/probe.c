@@ -88,9 +88,47 @@ static struct err *open_access(struct loop *loop, const struct probe_config *con
     return err == NULL ? access_open(config, &loop->links, &loop->access) : err;
 }
 
+/* Sentinels come first. */
+static struct err *add_sentinels(struct slots *slots, const struct probe_config *config)
+{
+    struct err *err = NULL;
+    for (size_t i = 0; err == NULL && i < config->sentinel_count; i++) {
+        err = config_add_node(slots, config->sentinels[i]);
+    }
+    slots->sentinel_count = slots->node_count;
+    return err;
+}
+
+static struct err *choose_source(struct slots *slots, const struct probe_config *config)
+{
+    static const char *const words[] = {[SLOTS_FROM_CLUSTER] = "cluster",
+        [SLOTS_FROM_ROLES] = "replication",
+        [SLOTS_FROM_SENTINELS] = "sentinel"};
+    const char *topology = config->topology == NULL ? words[0] : config->topology;
+    size_t source = 0;
+    while (source < ARRAY_COUNT(words) && strcmp(words[source], topology) != 0) {
+        source++;
+    }
+    if (source == ARRAY_COUNT(words)) {
+        return config_invalid("\"topology\" must be cluster, replication or sentinel");
+    }
+    slots->source = (enum slots_source)source;
+    const bool is_watched = slots->source == SLOTS_FROM_SENTINELS;
+    const bool is_told = config->sentinel_count > 0 && config->master_name != NULL;
+    return is_watched && !is_told
+               ? config_invalid("topology sentinel needs \"sentinels\" and \"master_name\"")
+               : NULL;
+}
+
 static struct err *loop_open(struct loop *loop, const struct probe_config *config)
 {
     struct err *err = check_config(config);
+    if (err == NULL) {
+        err = choose_source(&loop->slots, config);
+    }
+    if (err == NULL) {
+        err = add_sentinels(&loop->slots, config);
+    }
     for (size_t i = 0; err == NULL && i < config->node_count; i++) {
         err = config_add_node(&loop->slots, config->nodes[i]);
     }

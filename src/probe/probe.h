@@ -50,7 +50,11 @@ struct probe_config {
     const char *cluster;
     const char **nodes; /* "host:port"; the first that answers tells of the others */
     size_t node_count;
-    const char *user; /* NULL: the default user */
+    const char *topology;   /* NULL or "cluster", "replication", "sentinel" */
+    const char **sentinels; /* "host:port"; "sentinel": who tells the primary */
+    size_t sentinel_count;
+    const char *master_name; /* what they call it */
+    const char *user;        /* NULL: the default user */
     struct probe_secret password;
     struct probe_tls tls;
     const char *mode; /* "write", "read-only" */

@@ -43,6 +43,7 @@ void readback_start(
     struct readback *readback, struct keyspace *keys, int64_t limit, int64_t grace_us)
 {
     assert(readback->phase == READBACK_IDLE);
+    slots_doubt(readback->slots, -1); /* a replica answers as well, and may be behind */
     ranges_release(&readback->check);
     ranges_release(&readback->remove);
     readback->keys = keys;
@@ -300,6 +301,7 @@ static void readback_take_error(
         judge(readback, item, value);
         close_item(readback, item);
     } else {
+        slots_doubt(readback->slots, item->node);
         retry_later(readback, item);
     }
 }

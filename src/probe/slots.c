@@ -54,7 +54,47 @@ static int read_node(struct slots *slots, const struct resp *entry, int from)
     return slots_node(slots, host->text, entry->items[1].number);
 }
 
-bool slots_load(struct slots *slots, const struct resp *reply, int from)
+static void give_all_to(struct slots *slots, int owner)
+{
+    for (size_t slot = 0; slot < REDIS_SLOT_COUNT; slot++) {
+        slots->owners[slot] = (int16_t)owner;
+    }
+}
+
+/* ["master", ...] owns all; ["slave", host, port, ...] tells who does, and that one is asked next.
+ */
+static bool load_role(struct slots *slots, const struct resp *reply, int from)
+{
+    if (reply->type != RESP_ARRAY || reply->count < 3 || reply->items[0].type != RESP_STRING) {
+        return false;
+    }
+    if (str_is(reply->items[0].text, "master")) {
+        give_all_to(slots, from);
+        return true;
+    }
+    if (reply->items[1].type == RESP_STRING && reply->items[2].type == RESP_INTEGER) {
+        slots->is_stale = true;
+        slots->adviser = slots_node(slots, reply->items[1].text, reply->items[2].number);
+        give_all_to(slots, slots->adviser);
+        return true;
+    }
+    return false;
+}
+
+/* [host, port], both as text. */
+static bool load_address(struct slots *slots, const struct resp *reply)
+{
+    int64_t port = 0;
+    if (reply->type != RESP_ARRAY || reply->count != 2 || reply->items[0].type != RESP_STRING ||
+        reply->items[1].type != RESP_STRING || !str_to_int64(reply->items[1].text, &port)) {
+        return false;
+    }
+    const int owner = slots_node(slots, reply->items[0].text, port);
+    give_all_to(slots, owner);
+    return owner >= 0;
+}
+
+static bool load_ranges(struct slots *slots, const struct resp *reply, int from)
 {
     if (reply->type != RESP_ARRAY || reply->count == 0) {
         return false;
@@ -81,18 +121,48 @@ bool slots_load(struct slots *slots, const struct resp *reply, int from)
     return true;
 }
 
+bool slots_load(struct slots *slots, const struct resp *reply, int from)
+{
+    switch (slots->source) {
+    case SLOTS_FROM_ROLES:
+        return load_role(slots, reply, from);
+    case SLOTS_FROM_SENTINELS:
+        return load_address(slots, reply);
+    case SLOTS_FROM_CLUSTER:
+    default:
+        return load_ranges(slots, reply, from);
+    }
+}
+
+/* A node that may own slots. */
+static int any_node(const struct slots *slots, uint64_t random)
+{
+    const size_t count = slots->node_count - slots->sentinel_count;
+    return (int)(slots->sentinel_count + random % (count == 0 ? 1 : count));
+}
+
+int slots_adviser(const struct slots *slots, bool is_lost, uint64_t random)
+{
+    if (slots->source == SLOTS_FROM_SENTINELS) {
+        return (int)(random % slots->sentinel_count);
+    }
+    return is_lost || slots->adviser < 0 ? any_node(slots, random) : slots->adviser;
+}
+
 int slots_route(const struct slots *slots, struct str key, uint64_t random)
 {
     const int owner = slots->owners[redis_key_slot(key)];
-    return owner >= 0 ? owner : (int)(random % slots->node_count);
+    return owner >= 0 ? owner : any_node(slots, random);
 }
 
 int slots_other(const struct slots *slots, int node, uint64_t random)
 {
-    if (slots->node_count < 2) {
-        return node;
+    const int first = (int)slots->sentinel_count;
+    const int count = (int)slots->node_count - first;
+    if (count < 2 || node < first) {
+        return node < first ? any_node(slots, random) : node;
     }
-    const int other = (int)(random % (slots->node_count - 1));
+    const int other = first + (int)(random % (uint64_t)(count - 1));
     return other < node ? other : other + 1;
 }
 
@@ -100,6 +170,14 @@ void slots_distrust(struct slots *slots, int node, uint64_t random)
 {
     slots->is_stale = true;
     slots->adviser = slots_other(slots, node, random);
+}
+
+void slots_doubt(struct slots *slots, int node)
+{
+    if (slots->source != SLOTS_FROM_CLUSTER) {
+        slots->is_stale = true;
+        slots->adviser = node;
+    }
 }
 
 int slots_redirect(struct slots *slots, struct str error, int from, bool *ret_is_ask)

@@ -60,6 +60,56 @@ static void a_reply_of_another_shape_is_refused(void **UNUSED(state))
     free_slots(slots);
 }
 
+static void one_primary_owns_all_and_a_replica_names_it(void **UNUSED(state))
+{
+    struct slots *slots = new_slots();
+    slots->source = SLOTS_FROM_ROLES;
+    slots->is_stale = false;
+    assert_true(load(slots, "*3\r\n$6\r\nmaster\r\n:5\r\n*0\r\n"));
+    assert_int_equal(slots->owners[0], 0);
+    assert_int_equal(slots->owners[16383], 0);
+    assert_false(slots->is_stale);
+    assert_true(load(slots, "*5\r\n$5\r\nslave\r\n$8\r\n10.0.0.9\r\n:7009\r\n"
+                            "$9\r\nconnected\r\n:5\r\n"));
+    assert_int_equal(slots->owners[5], 1); /* believed, and asked */
+    assert_true(slots->is_stale);
+    assert_int_equal(slots_adviser(slots, false, 0), 1);
+    assert_false(load(slots, "*2\r\n$8\r\nsentinel\r\n*0\r\n"));
+    free_slots(slots);
+}
+
+static void sentinels_tell_the_primary_and_own_nothing(void **UNUSED(state))
+{
+    struct slots *slots = new_slots();
+    slots->source = SLOTS_FROM_SENTINELS;
+    slots->sentinel_count = slots->node_count;
+    assert_int_equal(slots_node(slots, STR("10.0.0.1"), 6379), 1);
+    assert_int_equal(slots_node(slots, STR("10.0.0.2"), 6379), 2);
+    for (uint64_t random = 0; random < 9; random++) {
+        assert_int_equal(slots_adviser(slots, random % 2 == 0, random), 0);
+        assert_in_range(slots_route(slots, STR("key"), random), 1, 2);
+        assert_int_equal(slots_other(slots, 1, random), 2);
+        assert_int_equal(slots_other(slots, 2, random), 1);
+        assert_in_range(slots_other(slots, 0, random), 1, 2);
+    }
+    assert_true(load(slots, "*2\r\n$8\r\n10.0.0.2\r\n$4\r\n6379\r\n"));
+    assert_int_equal(slots_route(slots, STR("key"), 0), 2);
+    assert_false(load(slots, "*-1\r\n"));
+    free_slots(slots);
+}
+
+static void an_error_is_no_reason_to_doubt_a_cluster(void **UNUSED(state))
+{
+    struct slots *slots = new_slots();
+    slots->is_stale = false;
+    slots_doubt(slots, 0);
+    assert_false(slots->is_stale);
+    slots->source = SLOTS_FROM_ROLES;
+    slots_doubt(slots, 0);
+    assert_true(slots->is_stale);
+    free_slots(slots);
+}
+
 static void moved_corrects_the_map_and_ask_does_not(void **UNUSED(state))
 {
     struct slots *slots = new_slots();
@@ -121,6 +171,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reply_fills_the_map_and_names_replicas),
         cmocka_unit_test(a_reply_of_another_shape_is_refused),
+        cmocka_unit_test(one_primary_owns_all_and_a_replica_names_it),
+        cmocka_unit_test(sentinels_tell_the_primary_and_own_nothing),
+        cmocka_unit_test(an_error_is_no_reason_to_doubt_a_cluster),
         cmocka_unit_test(moved_corrects_the_map_and_ask_does_not),
         cmocka_unit_test(keys_go_to_the_owner_or_to_anybody),
         cmocka_unit_test(somebody_else_is_never_the_same),
