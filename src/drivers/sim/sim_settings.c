@@ -164,7 +164,7 @@ static struct err *settings_rewrite_all(
         err = sim_check_answers(&act);
     }
     for (size_t i = 0; err == NULL && i < ARRAY_COUNT(setting_table); i++) {
-        store_text(act.node->settings[i].file, act.node->settings[i].live);
+        memcpy(act.node->settings[i].file, act.node->settings[i].live, SIM_SETTING_SIZE);
     }
     return sim_leave(&act, err);
 }
