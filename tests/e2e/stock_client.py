@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """stock_client.py - an ordinary application: the distribution's Python client, as it comes.
 
-Threads write and read keys "stock:<id>:<n>" through redis.cluster.RedisCluster (python3-redis)
-with its own handling of redirections and retries, and count what the application would have seen.
+Threads write and read keys "stock:<id>:<n>" through redis.cluster.RedisCluster (python3-redis), or
+with --master-name through redis.sentinel.Sentinel, with its own handling of redirections and retries, and count what the application would have seen.
 At the end every acknowledged write is read back. It shares nothing with the probe, so the two can
 be compared.
 
@@ -26,6 +26,7 @@ import time
 
 try:
     from redis.cluster import ClusterNode, RedisCluster
+    from redis.sentinel import Sentinel
 except ImportError:
     sys.exit("stock_client.py: the package python3-redis is missing: apt-get install python3-redis")
 
@@ -48,6 +49,7 @@ def parse_arguments():
     parser.add_argument("--user")
     parser.add_argument("--password-env", help="environment variable that holds the password")
     parser.add_argument("--ca-file", help="use TLS and trust this file")
+    parser.add_argument("--master-name", help="the nodes are Sentinels; ask them for this one")
     parser.add_argument("--keep-keys", action="store_true", help="do not delete the keys at the end")
     return parser.parse_args()
 
@@ -66,6 +68,9 @@ def connect(arguments):
         options["password"] = os.environ[arguments.password_env]
     if arguments.ca_file:
         options.update(ssl=True, ssl_ca_certs=arguments.ca_file)
+    if arguments.master_name:
+        asked = Sentinel([(node.host, node.port) for node in nodes], socket_timeout=1)
+        return asked.master_for(arguments.master_name, **options)
     return RedisCluster(startup_nodes=nodes, **options)
 
 
