@@ -286,6 +286,7 @@ static void on_result(struct turn *turn)
     if (result->nodes != NULL) {
         js_free(turn->state->nodes);
         turn->state->nodes = js_ref(result->nodes);
+        health_watch_roles(turn, result);
     }
     health_watch_way_back(turn, result);
     switch (result->kind) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "engine/turn.h"
 
 void health_fill_during(const struct run_state *state, struct run_task *task)
@@ -85,12 +86,65 @@ static void wait_for_green(struct turn *turn, const struct run_result *result)
 }
 
 /* Versions and roles as the servers gave them just now: for the report, never for a decision. */
+static void mark(struct turn *turn, const char *what, int64_t unseen_ms)
+{
+    struct run_state *state = turn->state;
+    struct json *body = js_object();
+    js_put_text(body, "what", what);
+    js_put(body, "nodes", state->nodes == NULL ? js_array() : js_ref(state->nodes));
+    if (unseen_ms >= 0) { /* for so long at most it has been so */
+        js_put_number(body, "unseen_ms", unseen_ms);
+    }
+    turn_emit(turn, JOURNAL_MARK, NULL, body);
+    js_free(state->roles.nodes);
+    state->roles = (struct run_roles){.nodes = js_ref(state->nodes), turn->event->now_ms};
+}
+
 static void mark_versions(struct turn *turn)
 {
-    struct json *body = js_object();
-    js_put_text(body, "what", "versions");
-    js_put(body, "nodes", turn->state->nodes == NULL ? js_array() : js_ref(turn->state->nodes));
-    turn_emit(turn, JOURNAL_MARK, NULL, body);
+    mark(turn, "versions", -1);
+}
+
+static const char *role_of(const struct json *nodes, const char *name)
+{
+    for (size_t i = 0; name != NULL && i < js_count(nodes); i++) {
+        if (text_equal(js_get_text(js_at(nodes, i), "name"), name)) {
+            return js_get_text(js_at(nodes, i), "role");
+        }
+    }
+    return NULL;
+}
+
+static bool has_same_primaries(const struct json *before, const struct json *now)
+{
+    for (size_t i = 0; i < js_count(now); i++) {
+        const struct json *node = js_at(now, i);
+        const bool is_primary = text_equal(js_get_text(node, "role"), "primary");
+        const char *name = js_get_text(node, "name");
+        if (is_primary && !text_equal(role_of(before, name), "primary")) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void health_watch_roles(struct turn *turn, const struct run_result *result)
+{
+    struct run_state *state = turn->state;
+    struct run_roles *roles = &state->roles;
+    if (state->status == RUN_PLANNED || run_status_is_final(state->status)) {
+        return;
+    }
+    if (roles->nodes == NULL) {
+        mark(turn, "roles", -1);
+    } else if (has_same_primaries(roles->nodes, result->nodes)) {
+        roles->seen_ms = turn->event->now_ms;
+        roles->has_news = false;
+    } else if (!roles->has_news) {
+        roles->has_news = true;
+    } else {
+        mark(turn, "roles", turn->event->now_ms - roles->seen_ms);
+    }
 }
 
 static void on_preflight(struct turn *turn)

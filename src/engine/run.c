@@ -102,6 +102,7 @@ void run_release(struct run_state *state)
     release_plans(state);
     release_pending(state);
     js_free(state->nodes);
+    js_free(state->roles.nodes);
     js_free(state->probe_final);
     free(state->way_back_reason);
     run_answer_release(&state->health.wait.blocked);

@@ -121,6 +121,7 @@ struct run_state {
     enum run_event finishing; /* and this follows */
     bool has_probe_gap;       /* somebody did not watch for a while (durable: probe_gap records) */
     struct json *nodes;       /* as read last; owned */
+    struct run_roles roles;
     bool is_resumed;          /* restart: intents must be verified first */
     int64_t closing_since_ms; /* the way back looks so; 0: it does not */
     int64_t soak_seen_ms;     /* last health answer while soaking */

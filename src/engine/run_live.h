@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/json.h"
 #include "engine/run_tables.h"
 #include "engine/step.h"
 #include "model/gate.h"
@@ -69,6 +70,13 @@ struct run_wait {
 };
 
 void run_wait_reset(struct run_wait *wait);
+
+/* Who was primary, as last journaled: the report finds failovers by it that nobody planned. */
+struct run_roles {
+    struct json *nodes; /* owned; NULL: this controller has journaled none yet */
+    int64_t seen_ms;    /* when they were last seen so */
+    bool has_news;      /* one reading said otherwise: a reading may be older than it arrives */
+};
 
 struct run_health {
     bool is_in_flight;

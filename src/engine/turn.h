@@ -173,6 +173,9 @@ void health_soak(struct turn *turn);
 /* Has the way back changed? From every reading that looked. */
 void health_watch_way_back(struct turn *turn, const struct run_result *result);
 
+/* Journals who is primary whenever that has changed. */
+void health_watch_roles(struct turn *turn, const struct run_result *result);
+
 /* Its gates, while they matter: forward, and before finalize. */
 void health_fill_during(const struct run_state *state, struct run_task *task);
 

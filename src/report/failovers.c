@@ -68,14 +68,16 @@ static void find_between(const struct json *report, const struct json *before,
         const char *name = js_get_text(node, "name");
         const char *shard = js_get_text(node, "shard");
         const struct json *old = node_of_snapshot(old_nodes, name);
-        if (!text_equal(js_get_text(node, "role"), "primary") ||
-            !text_equal(js_get_text(old, "role"), "replica") || is_ours(report, shard, span)) {
+        const char *was = primary_of_snapshot(old_nodes, js_get_text(old, "shard"));
+        const bool is_new = text_equal(js_get_text(node, "role"), "primary") && was != NULL &&
+                            !text_equal(was, name);
+        if (!is_new || is_ours(report, shard, span)) {
             continue;
         }
         struct json *failover = js_object();
         js_put_text(failover, "shard", shard);
         js_put_text(failover, "node", name);
-        js_put_text(failover, "was", primary_of_snapshot(old_nodes, js_get_text(old, "shard")));
+        js_put_text(failover, "was", was);
         js_put_number(failover, "from_ms", span.from_ms);
         js_put_number(failover, "to_ms", span.to_ms);
         js_put_number(failover, "lost", 0);
