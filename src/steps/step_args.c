@@ -2,7 +2,9 @@
 
 #include <assert.h>
 
+#include "base/mem.h"
 #include "base/str.h"
+#include "drivers/host.h"
 #include "drivers/world.h"
 
 static bool is_known_key(const char *const *keys, const char *key)
@@ -43,6 +45,21 @@ struct err *step_bind_args(const struct call *call, const char *kind, const char
         *ret_args = js_ref(args);
     }
     return err;
+}
+
+struct err *step_bind_aside(const struct call *call, const char *kind, const char *const *keys,
+    const struct json *args, struct json **ret_args)
+{
+    assert(call->run != NULL);
+    AUTO_JSON bound = NULL;
+    struct err *err = step_bind_args(call, kind, keys, args, &bound);
+    if (err != NULL) {
+        return err;
+    }
+    AUTO_FREE char *folder = mem_format("%s%s", HOST_ASIDE_PREFIX, call->run);
+    *ret_args = js_copy(bound);
+    js_put_text(*ret_args, "folder", folder);
+    return NULL;
 }
 
 struct err *step_find_node(const struct call *call, const struct json *args, const char *key,

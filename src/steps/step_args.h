@@ -19,6 +19,11 @@
 MUST_USE struct err *step_bind_args(const struct call *call, const char *kind,
     const char *const *keys, const struct json *args, struct json **ret_args);
 
+/* As step_bind_args(), and adds the argument "folder": the one in the node's directory that holds
+ * what this run sets aside. */
+MUST_USE struct err *step_bind_aside(const struct call *call, const char *kind,
+    const char *const *keys, const struct json *args, struct json **ret_args);
+
 /* Finds the node that the argument `key` names. Errors: ERR_INVALID, code "step_args". */
 MUST_USE struct err *step_find_node(const struct call *call, const struct json *args,
     const char *key, const struct inv_node **ret_node);

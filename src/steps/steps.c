@@ -3,6 +3,8 @@
 #include "base/str.h"
 
 const struct step_ops *const step_table[] = {
+    &data_drop_aside_ops,
+    &data_set_aside_ops,
     &config_replicaof_ops,
     &package_switch_ops,
     &repl_setting_ops,

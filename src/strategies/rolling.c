@@ -40,7 +40,8 @@ static const struct preflight {
 
 bool rolling_is_at_target(const struct fact_node *node, const struct fact_artefact *target)
 {
-    return text_equal(node->product, target->product) && text_equal(node->version, target->version);
+    return target != NULL && text_equal(node->product, target->product) &&
+           text_equal(node->version, target->version);
 }
 
 static bool is_everything_at_target(const struct facts *facts)
@@ -62,7 +63,8 @@ static void name_way_back(
     struct rolling_shard *shards = NULL;
     size_t shard_count = 0;
     if (request->facts->artefact_count > 0) {
-        rolling_find_shards(request->facts, arena, &shards, &shard_count);
+        rolling_find_shards(
+            request->facts, &request->facts->artefacts[0], arena, &shards, &shard_count);
     }
     for (size_t i = 0; i < shard_count; i++) {
         for (size_t j = 0; shards[i].is_switched && j < shards[i].late_count; j++) {
@@ -149,19 +151,21 @@ static void refuse_preflight(const struct rolling_request *request,
     }
 }
 
-static void find_refusals(
-    const struct rolling_request *request, struct arena *arena, struct plan_refusal *ret_refusal)
+/* `target` NULL: no version is changed. */
+static void find_refusals(const struct rolling_request *request, const struct fact_artefact *target,
+    struct arena *arena, struct plan_refusal *refusal)
 {
-    *ret_refusal = (struct plan_refusal){0};
     for (size_t i = 0; i < ARRAY_COUNT(preflights); i++) {
-        refuse_preflight(request, &preflights[i], arena, ret_refusal);
+        if (!preflights[i].needs_target || target != NULL) {
+            refuse_preflight(request, &preflights[i], arena, refusal);
+        }
     }
     struct rolling_shard *shards;
     size_t shard_count;
-    rolling_find_shards(request->facts, arena, &shards, &shard_count);
+    rolling_find_shards(request->facts, target, arena, &shards, &shard_count);
     for (size_t i = 0; i < shard_count; i++) {
         if (shards[i].heir != NULL) {
-            refuse_heir(request, shards[i].heir, arena, ret_refusal);
+            refuse_heir(request, shards[i].heir, arena, refusal);
         }
     }
 }
@@ -202,9 +206,9 @@ static bool is_better_heir(const struct fact_node *node, const struct fact_node 
 
 /* Old replicas of an old primary go first. Where the primary is at the target already, the old
  * replicas are the way back of an earlier run and wait for finalize. */
-static void sort_shard(const struct facts *facts, struct arena *arena, struct rolling_shard *shard)
+static void sort_shard(const struct facts *facts, const struct fact_artefact *target,
+    struct arena *arena, struct rolling_shard *shard)
 {
-    const struct fact_artefact *target = &facts->artefacts[0];
     const bool is_switched = rolling_is_at_target(shard->primary, target);
     shard->is_switched = is_switched;
     if (!is_switched) {
@@ -230,8 +234,8 @@ static void sort_shard(const struct facts *facts, struct arena *arena, struct ro
     }
 }
 
-void rolling_find_shards(const struct facts *facts, struct arena *arena,
-    struct rolling_shard **ret_shards, size_t *ret_count)
+void rolling_find_shards(const struct facts *facts, const struct fact_artefact *target,
+    struct arena *arena, struct rolling_shard **ret_shards, size_t *ret_count)
 {
     *ret_shards = NULL;
     *ret_count = 0;
@@ -241,7 +245,7 @@ void rolling_find_shards(const struct facts *facts, struct arena *arena,
         if (shard.primary == NULL) {
             return;
         }
-        sort_shard(facts, arena, &shard);
+        sort_shard(facts, target, arena, &shard);
         if (shard.late_count > 0) {
             struct rolling_shard *slot = arena_push(arena, ret_shards, ret_count, sizeof(*slot));
             *slot = shard;
@@ -259,16 +263,17 @@ bool rolling_plan(const struct rolling_request *request, struct arena *arena, st
         .target = &request->facts->artefacts[0],
         .plan = ret_plan,
     };
+    *ret_refusal = (struct plan_refusal){0};
     if (!is_everything_at_target(request->facts)) {
-        find_refusals(request, arena, ret_refusal);
+        find_refusals(request, rolling.target, arena, ret_refusal);
         if (ret_refusal->answer_count > 0) {
             return false;
         }
         struct rolling_shard *shards;
-        rolling_find_shards(request->facts, arena, &shards, &rolling.shard_count);
+        rolling_find_shards(request->facts, rolling.target, arena, &shards, &rolling.shard_count);
         rolling.shards = shards;
     }
-    rolling_add_head(&rolling);
+    rolling_add_head(&rolling, "upgrade");
     basis_collect(request->facts, &ret_plan->arena, &ret_plan->basis, &ret_plan->basis_count);
     if (rolling.shard_count > 0) {
         rolling_add_phases(&rolling);

@@ -1,5 +1,10 @@
 /*
  * strategies/rolling_parts.h - what the files of the rolling strategy share; private to them.
+ *
+ *   rolling.c        refusals, shards, the plans of an upgrade, a restart, a switchover
+ *   rolling_steps.c  the phases of these plans
+ *   rolling_write.c  writing steps and gates, whatever the plan
+ *   rolling_words.c  a plan's head, and what it tells people
  */
 #ifndef UPSHIFT_STRATEGIES_ROLLING_PARTS_H
 #define UPSHIFT_STRATEGIES_ROLLING_PARTS_H
@@ -11,10 +16,10 @@ struct rolling_shard {
     const char *name;                /* "shard-1" */
     const struct fact_node *primary; /* now */
     const struct fact_node *heir;    /* replica that takes over; NULL: no switchover needed */
-    const struct fact_node **early;  /* replicas for phase "replicas", in inventory order */
+    const struct fact_node **early;  /* replicas for phase "replicas", those that are down first */
     size_t early_count;
-    const struct fact_node **late; /* for "finalize": the old primary, or, where the primary is at
-                                      the target already, the replicas that are not */
+    const struct fact_node **late; /* for the last phase: the old primary, or, where the primary is
+                                      at the target already, the replicas that are not */
     size_t late_count;
     size_t replica_count;
     bool is_switched; /* its primary is at the target: the late ones are an earlier way back */
@@ -24,46 +29,83 @@ struct rolling_shard {
 struct rolling {
     const struct rolling_request *request;
     const struct facts *facts;
-    const struct fact_artefact *target;
+    const struct fact_artefact *target; /* NULL: the nodes keep their versions */
+    const struct fact_artefact *goals; /* what each node of the facts is to run; NULL: the target */
+    const struct fact_node **broken;   /* taken out by the run itself, and still down */
+    size_t broken_count;
     const struct rolling_shard *shards; /* those with something to do, by number */
     size_t shard_count;
     struct plan *plan; /* everything in it lives in its arena */
 };
 
+/* False of everything without a target. */
 bool rolling_is_at_target(const struct fact_node *node, const struct fact_artefact *target);
 
+/* What the node is to run. */
+const struct fact_artefact *rolling_goal(
+    const struct rolling *rolling, const struct fact_node *node);
+
 /* Sorts the nodes into shards and duties; every node must have a shard. Owns: `arena`. */
-void rolling_find_shards(const struct facts *facts, struct arena *arena,
-    struct rolling_shard **ret_shards, size_t *ret_count);
+void rolling_find_shards(const struct facts *facts, const struct fact_artefact *target,
+    struct arena *arena, struct rolling_shard **ret_shards, size_t *ret_count);
 
 /* Fills phases, health and during (rolling_steps.c). */
 void rolling_add_phases(struct rolling *rolling);
+void rolling_add_restart_phases(struct rolling *rolling);
+void rolling_add_switchover_phases(struct rolling *rolling);
 
 /* Fills request, policy, artefact and groups; notes, way back and estimate (rolling_words.c). */
-void rolling_add_head(struct rolling *rolling);
+void rolling_add_head(struct rolling *rolling, const char *action);
 void rolling_add_words(struct rolling *rolling);
+void rolling_add_restart_words(struct rolling *rolling);
+void rolling_add_switchover_words(struct rolling *rolling);
+void rolling_add_note(struct rolling *rolling, const char *text);
+void rolling_add_estimate(struct rolling *rolling, int64_t estimate_ms);
+
+/* How long a restart takes until the node has copied the keys of `primary`, in ms. */
+int64_t rolling_restart_ms(const struct fact_node *primary);
+int64_t rolling_switchover_ms(void);
+
+/* How long requests wait when `primary` hands over, in ms. */
+int64_t rolling_hold_ms(struct arena *arena, const struct fact_node *primary);
+
+/* --- rolling_write.c --- */
 
 /* What a gate is told, besides its name. */
 enum gate_detail {
-    TELL_NODE = 1,           /* node: the one acted on */
-    TELL_PRIMARY = 2,        /* node: the other one, primary of the shard at this moment */
-    TELL_ID = 4,             /* id: of that node */
-    TELL_SHARD = 8,          /* shard */
-    TELL_TARGET_SERIES = 16, /* series: of the target */
-    TELL_OWN_SERIES = 32,    /* series: what that node runs now */
-    TELL_LAG = 64,           /* bytes: policy.lag_bytes_max */
-    TELL_IGNORE = 128,       /* ignore: the run's own temporary settings */
-    TELL_AS_REPLICA = 256,   /* role: replica */
-    TELL_AS_PRIMARY = 512,   /* role: primary */
-    TELL_EXCEPT_OLD = 1024,  /* except_old: those that are not at the target yet */
-    TELL_EXCEPT_LATE = 2048, /* except: all that finalize restarts */
-    TELL_EXCEPT_BACK = 4096, /* except: the way back that an earlier run left */
+    TELL_NODE = 1,             /* node: the one acted on */
+    TELL_PRIMARY = 2,          /* node: the other one, primary of the shard at this moment */
+    TELL_ID = 4,               /* id: of that node */
+    TELL_SHARD = 8,            /* shard */
+    TELL_TARGET_SERIES = 16,   /* series: what that node is to run */
+    TELL_OWN_SERIES = 32,      /* series: what that node runs now */
+    TELL_LAG = 64,             /* bytes: policy.lag_bytes_max */
+    TELL_IGNORE = 128,         /* ignore: the run's own temporary settings */
+    TELL_AS_REPLICA = 256,     /* role: replica */
+    TELL_AS_PRIMARY = 512,     /* role: primary */
+    TELL_EXCEPT_OLD = 1024,    /* except_old: those that are not at the target yet */
+    TELL_EXCEPT_LATE = 2048,   /* except: all that finalize restarts */
+    TELL_EXCEPT_BACK = 4096,   /* except: the way back that an earlier run left */
+    TELL_EXCEPT_BROKEN = 8192, /* except: what the run itself has to repair */
 };
 
 struct gate_use {
-    const char *name;
+    const char *name; /* NULL ends a list */
     unsigned details; /* of enum gate_detail */
 };
+
+#define CLUSTER_IS_WELL(details)                                                                   \
+    {"all_reachable", details}, {"not_loading", details}, {"cluster_ok", details},                 \
+        {"views_agree", details}, {"replicas_synced", details},                                    \
+    {                                                                                              \
+        "redundancy", details                                                                      \
+    }
+
+#define READY_FOR_PHASE(details)                                                                   \
+    CLUSTER_IS_WELL(details), {"key_counts_match", details},                                       \
+    {                                                                                              \
+        "no_slot_moves", details                                                                   \
+    }
 
 /* One act: on whom, in which shard, and who is the shard's primary at that moment. */
 struct act {
@@ -75,6 +117,7 @@ struct act {
 /* What the kinds of step have in common. */
 struct step_sort {
     const char *verb; /* last part of the id */
+    bool is_of_shard; /* the id names the shard and not the node */
     const char *kind;
     const struct gate_use *assumptions;
     const struct gate_use *gates;
@@ -83,18 +126,39 @@ struct step_sort {
     bool ends_way_back;
 };
 
-/* Adds a step of that sort to a phase; the caller writes summary and further arguments. Valid until
- * the next one is added. */
+extern const struct gate_use rolling_no_gates[];
+extern const struct gate_use rolling_stop_assumptions[];
+extern const struct gate_use rolling_switchover_assumptions[];
+extern const struct gate_use rolling_health[];
+
+/* `act` is NULL where the gates are of a phase. */
+struct plan_gate *rolling_write_gates(const struct rolling *rolling, const struct gate_use *uses,
+    const struct act *act, size_t *ret_count);
+
+/* The caller writes summary and further arguments. Valid until the next one is added. */
 struct plan_step *rolling_add_step(struct rolling *rolling, struct plan_phase *phase,
     const struct step_sort *sort, const struct act *act);
 
-/* Lets `step` wait until the step with the id `earlier` is done. */
+/* The step waits for the one with the id `earlier`; NULL: for none. */
 void rolling_follow_step(struct rolling *rolling, struct plan_step *step, const char *earlier);
 
-/* The arguments of service.start besides the node. */
-void rolling_tell_start(const struct rolling *rolling, struct plan_step *step);
+/* shard->heir takes over from shard->primary, after the phase's last step; with what the topology
+ * does before and after. `sort` is without kind. */
+void rolling_add_switchover(struct rolling *rolling, struct plan_phase *phase,
+    const struct step_sort *sort, const struct rolling_shard *shard);
 
-/* How long requests wait when `primary` hands over, in ms. */
-int64_t rolling_hold_ms(struct arena *arena, const struct fact_node *primary);
+/* The arguments of service.start besides the node. */
+void rolling_tell_start(
+    const struct rolling *rolling, struct plan_step *step, const struct fact_artefact *goal);
+
+/* Points the node at the server of its goal; starts what it is pointed at. */
+struct plan_step *rolling_add_switch(
+    struct rolling *rolling, struct plan_phase *phase, const struct act *act, const char *earlier);
+struct plan_step *rolling_add_start(
+    struct rolling *rolling, struct plan_phase *phase, const struct act *act, const char *earlier);
+
+/* Adds the phase with these gates, unless it has no steps. */
+void rolling_add_phase(struct rolling *rolling, struct plan_phase *phase,
+    const struct gate_use *before, const struct gate_use *after);
 
 #endif

@@ -11,29 +11,11 @@
 #include "strategies/rolling_parts.h"
 #include "strategies/rolling_topology.h"
 
-enum {
-    /* The server gives up a manual failover after 5 s by itself; ours must be longer, and before
-     * that "not yet" does not mean "no". */
-    SWITCHOVER_DEADLINE_MS = 15000,
-    SWITCHOVER_SETTLE_MS = 6000,
-    START_SETTLE_MS = 1000, /* a server that refuses its configuration is gone by then */
-};
-
 static const char *const backlog_setting = "repl-backlog-size";
 static const char *const delay_setting = "repl-diskless-sync-delay";
 
-#define CLUSTER_IS_WELL(details)                                                                   \
-    {"all_reachable", details}, {"not_loading", details}, {"cluster_ok", details},                 \
-        {"views_agree", details}, {"replicas_synced", details},                                    \
-    {                                                                                              \
-        "redundancy", details                                                                      \
-    }
-
-#define READY_FOR_PHASE(details)                                                                   \
-    CLUSTER_IS_WELL(details), {"key_counts_match", details},                                       \
-    {                                                                                              \
-        "no_slot_moves", details                                                                   \
-    }
+/* What this run has broken is repaired by the phase that it keeps from being green. */
+enum { EXCEPT_START = TELL_EXCEPT_BACK | TELL_EXCEPT_BROKEN };
 
 #define READY_FOR_STOP(details)                                                                    \
     READY_FOR_PHASE(details), {"process_known", TELL_NODE}, {"min_replicas", details},             \
@@ -43,20 +25,17 @@ static const char *const delay_setting = "repl-diskless-sync-delay";
         "full_sync_allowed", TELL_NODE | TELL_ID | TELL_TARGET_SERIES                              \
     }
 
-static const struct gate_use health_gates[] = {CLUSTER_IS_WELL(0), {NULL, 0}};
-
-static const struct gate_use start_of_run_gates[] = {READY_FOR_PHASE(TELL_EXCEPT_BACK),
-    {"process_known", 0}, {"min_replicas", 0}, {"no_drift", 0}, {"persistent_primary", 0},
+static const struct gate_use start_of_run_gates[] = {READY_FOR_PHASE(EXCEPT_START),
+    {"process_known", TELL_EXCEPT_BROKEN}, {"min_replicas", TELL_EXCEPT_BROKEN},
+    {"no_drift", TELL_EXCEPT_BROKEN | TELL_IGNORE}, {"persistent_primary", TELL_EXCEPT_BROKEN},
     {"sentinel_spare", 0}, {NULL, 0}};
 
-static const struct gate_use start_of_phase_gates[] = {
-    READY_FOR_PHASE(TELL_EXCEPT_BACK), {NULL, 0}};
+static const struct gate_use start_of_phase_gates[] = {READY_FOR_PHASE(EXCEPT_START), {NULL, 0}};
 
 static const struct gate_use end_of_phase_gates[] = {
     CLUSTER_IS_WELL(0), {"key_counts_match", 0}, {NULL, 0}};
 
-static const struct gate_use end_of_prepare_gates[] = {
-    CLUSTER_IS_WELL(TELL_EXCEPT_BACK), {NULL, 0}};
+static const struct gate_use end_of_prepare_gates[] = {CLUSTER_IS_WELL(EXCEPT_START), {NULL, 0}};
 
 static const struct gate_use end_of_replicas_gates[] = {
     CLUSTER_IS_WELL(TELL_EXCEPT_BACK), {"key_counts_match", TELL_EXCEPT_BACK}, {NULL, 0}};
@@ -72,13 +51,13 @@ static const struct gate_use stop_replica_gates[] = {READY_FOR_STOP(TELL_EXCEPT_
  * finalize repairs it. So the state of nodes that are still old must not keep finalize from
  * starting, nor from stopping one of them; once restarted, each is waited for like any other. */
 static const struct gate_use start_of_finalize_gates[] = {
-    READY_FOR_PHASE(TELL_EXCEPT_LATE), {NULL, 0}};
+    READY_FOR_PHASE(TELL_EXCEPT_LATE | TELL_EXCEPT_BROKEN), {NULL, 0}};
 
 static const struct gate_use stop_old_gates[] = {
     READY_FOR_STOP(TELL_EXCEPT_OLD), {"drained", TELL_NODE}, {NULL, 0}};
 
-static const struct gate_use start_gates[] = {{"directory_safe", TELL_NODE | TELL_TARGET_SERIES},
-    {"full_sync_allowed", TELL_NODE | TELL_ID | TELL_TARGET_SERIES}, {NULL, 0}};
+static const struct gate_use stop_primary_gates[] = {
+    READY_FOR_STOP(0), {"drained", TELL_NODE}, {NULL, 0}};
 
 static const struct gate_use setting_gates[] = {{"not_loading", TELL_NODE}, {NULL, 0}};
 
@@ -87,14 +66,6 @@ static const struct gate_use switchover_gates[] = {CLUSTER_IS_WELL(TELL_EXCEPT_B
     {"no_saving", TELL_NODE}, {"no_saving", TELL_PRIMARY}, {"persistent_primary", TELL_NODE},
     {"heir_electable", TELL_NODE}, {"key_counts_match", TELL_NODE},
     {"lag_small", TELL_NODE | TELL_LAG}, {NULL, 0}};
-
-static const struct gate_use no_gates[] = {{NULL, 0}};
-
-/* Assumptions. A node that the run has stopped can say nothing: only steps that find their node
- * serving assume something of it. */
-static const struct gate_use stop_assumptions[] = {{"assume_id", TELL_NODE | TELL_ID},
-    {"assume_role", TELL_NODE | TELL_AS_REPLICA | TELL_SHARD},
-    {"assume_series", TELL_NODE | TELL_OWN_SERIES}, {NULL, 0}};
 
 static const struct gate_use stop_old_assumptions[] = {{"assume_id", TELL_NODE | TELL_ID},
     {"assume_role", TELL_NODE | TELL_AS_REPLICA | TELL_SHARD},
@@ -108,99 +79,18 @@ static const struct gate_use primary_assumptions[] = {{"assume_id", TELL_NODE | 
 static const struct gate_use heir_assumptions[] = {
     {"assume_id", TELL_NODE | TELL_ID}, {"assume_role", TELL_NODE | TELL_AS_REPLICA}, {NULL, 0}};
 
-static const struct gate_use switchover_assumptions[] = {{"assume_id", TELL_NODE | TELL_ID},
-    {"assume_role", TELL_NODE | TELL_AS_REPLICA | TELL_SHARD},
-    {"assume_series", TELL_NODE | TELL_TARGET_SERIES}, {"assume_id", TELL_PRIMARY | TELL_ID},
-    {"assume_role", TELL_PRIMARY | TELL_AS_PRIMARY | TELL_SHARD}, {NULL, 0}};
-
-static struct json *tell_ignored(void)
-{
-    struct json *names = js_array();
-    js_push(names, js_text(backlog_setting));
-    js_push(names, js_text(delay_setting));
-    return names;
-}
-
-/* What finalize restarts: everywhere, or only where an earlier run has switched over already. */
-static void tell_late(const struct rolling *rolling, bool is_only_back, struct json *args)
-{
-    AUTO_JSON names = js_array();
-    for (size_t i = 0; i < rolling->shard_count; i++) {
-        const struct rolling_shard *shard = &rolling->shards[i];
-        for (size_t j = 0; (shard->is_switched || !is_only_back) && j < shard->late_count; j++) {
-            js_push(names, js_text(shard->late[j]->name));
-        }
-    }
-    if (js_count(names) > 0) {
-        js_put(args, "except", js_ref(names));
-    }
-}
-
-static struct json *write_details(
-    const struct rolling *rolling, unsigned details, const struct act *act)
-{
-    struct json *args = js_object();
-    const struct fact_node *about = act == NULL                     ? NULL
-                                    : (details & TELL_PRIMARY) != 0 ? act->primary
-                                                                    : act->node;
-    if ((details & (TELL_NODE | TELL_PRIMARY)) != 0) {
-        js_put_text(args, "node", about->name);
-    }
-    if ((details & TELL_ID) != 0) {
-        js_put_text(args, "id", about->id);
-    }
-    if ((details & TELL_SHARD) != 0) {
-        js_put_text(args, "shard", act->shard);
-    }
-    if ((details & TELL_TARGET_SERIES) != 0) {
-        js_put_text(args, "series", rolling->target->series);
-    }
-    if ((details & TELL_OWN_SERIES) != 0) {
-        js_put_text(args, "series", about->series);
-    }
-    if ((details & TELL_LAG) != 0) {
-        js_put_number(args, "bytes", rolling->request->cluster->policy.lag_bytes_max);
-    }
-    if ((details & TELL_IGNORE) != 0) {
-        js_put(args, "ignore", tell_ignored());
-    }
-    if ((details & (TELL_EXCEPT_LATE | TELL_EXCEPT_BACK)) != 0) {
-        tell_late(rolling, (details & TELL_EXCEPT_BACK) != 0, args);
-    }
-    if ((details & TELL_EXCEPT_OLD) != 0) {
-        js_put_bool(args, "except_old", true);
-        js_put_text(args, "product", rolling->target->product);
-        js_put_text(args, "version", rolling->target->version);
-    }
-    if ((details & (TELL_AS_REPLICA | TELL_AS_PRIMARY)) != 0) {
-        js_put_text(args, "role", (details & TELL_AS_REPLICA) != 0 ? "replica" : "primary");
-    }
-    return args;
-}
-
-static struct plan_gate *write_gates(const struct rolling *rolling, const struct gate_use *uses,
-    const struct act *act, size_t *ret_count)
-{
-    struct plan_gate *gates = NULL;
-    size_t count = 0;
-    const struct rolling_topology *topology = rolling_topology_of(rolling->facts);
-    for (; uses->name != NULL; uses++) {
-        const char *names[TOPOLOGY_SWAP_MAX];
-        rolling_topology_gates(topology, uses->name, names);
-        for (size_t i = 0; names[i] != NULL; i++) {
-            struct plan_gate *gate =
-                arena_push(&rolling->plan->arena, &gates, &count, sizeof(*gate));
-            gate->name = names[i];
-            gate->args = write_details(rolling, uses->details, act);
-        }
-    }
-    *ret_count = count;
-    return gates;
-}
+/* A node that is down answers no question about itself: the stop is found done. */
+static const struct gate_use broken_assumptions[] = {{"assume_id", TELL_NODE | TELL_ID}, {NULL, 0}};
 
 static const struct step_sort stop_replica = {.verb = "stop",
     .kind = "service.stop",
-    .assumptions = stop_assumptions,
+    .assumptions = rolling_stop_assumptions,
+    .gates = stop_replica_gates,
+    .takes_out = true};
+
+static const struct step_sort stop_broken = {.verb = "stop",
+    .kind = "service.stop",
+    .assumptions = broken_assumptions,
     .gates = stop_replica_gates,
     .takes_out = true};
 
@@ -211,83 +101,31 @@ static const struct step_sort stop_old = {.verb = "stop",
     .takes_out = true,
     .ends_way_back = true};
 
-static const struct step_sort switch_program = {
-    .verb = "switch", .kind = "package.switch", .assumptions = no_gates, .gates = no_gates};
+static const struct step_sort stop_primary = {.verb = "stop",
+    .kind = "service.stop",
+    .assumptions = stop_old_assumptions,
+    .gates = stop_primary_gates,
+    .takes_out = true};
 
-static const struct step_sort start = {
-    .verb = "start", .kind = "service.start", .assumptions = no_gates, .gates = start_gates};
-
-static const struct step_sort switchover = {.verb = NULL,
-    .kind = NULL, /* by topology */
-    .assumptions = switchover_assumptions,
+static const struct step_sort switchover = {.verb = "switchover",
+    .is_of_shard = true,
+    .assumptions = rolling_switchover_assumptions,
     .gates = switchover_gates};
 
-struct plan_step *rolling_add_step(struct rolling *rolling, struct plan_phase *phase,
-    const struct step_sort *sort, const struct act *act)
-{
-    struct arena *arena = &rolling->plan->arena;
-    struct plan_step *step = arena_push(arena, &phase->steps, &phase->step_count, sizeof(*step));
-    step->id = sort->verb == NULL
-                   ? arena_format(arena, "%s/switchover", act->shard)
-                   : arena_format(arena, "%s/%s/%s", act->shard, act->node->name, sort->verb);
-    step->kind = sort->kind;
-    step->def = 1;
-    step->node = arena_strdup(arena, act->node->name);
-    step->shard = arena_strdup(arena, act->shard);
-    step->args = js_object();
-    js_put_text(step->args, "node", act->node->name);
-    step->assumptions = write_gates(rolling, sort->assumptions, act, &step->assumption_count);
-    step->gates = write_gates(rolling, sort->gates, act, &step->gate_count);
-    step->scope = sort->scope;
-    step->takes_out = sort->takes_out;
-    step->ends_way_back = sort->ends_way_back;
-    step->deadline_ms = rolling->request->cluster->policy.step_timeout_s * 1000;
-    if (sort->takes_out) {
-        step->takes = arena_alloc_array(arena, 2, sizeof(*step->takes));
-        step->takes[step->takes_count++] = step->shard;
-        step->takes[step->takes_count++] = "cluster";
-    }
-    return step;
-}
-
-void rolling_follow_step(struct rolling *rolling, struct plan_step *step, const char *earlier)
-{
-    const char **slot =
-        arena_push(&rolling->plan->arena, &step->after, &step->after_count, sizeof(*slot));
-    *slot = earlier;
-}
-
-void rolling_tell_start(const struct rolling *rolling, struct plan_step *step)
-{
-    js_put_text(step->args, "series", rolling->target->series);
-}
-
-/* Stop, switch, start. Returns the id of the start. */
+/* Stop, switch (where there is a target), start. Returns the id of the start. */
 static const char *add_restart(struct rolling *rolling, struct plan_phase *phase,
     const struct step_sort *stop, const struct act *act)
 {
-    struct arena *arena = &rolling->plan->arena;
-    const struct fact_artefact *target = rolling->target;
-    struct plan_step *step = rolling_add_step(rolling, phase, stop, act);
-    step->summary = arena_format(arena, "stop %s (replica of %s)", act->node->name, act->shard);
-    const char *earlier = step->id;
-
-    step = rolling_add_step(rolling, phase, &switch_program, act);
+    const struct step_sort *sort = act->node->is_reachable ? stop : &stop_broken;
+    struct plan_step *step = rolling_add_step(rolling, phase, sort, act);
+    step->ends_way_back = stop->ends_way_back;
     step->summary =
-        arena_format(arena, "point %s at %s %s", act->node->name, target->product, target->version);
-    js_put_text(step->args, "server", target->server);
-    js_put_text(step->args, "version", target->version);
-    js_put_text(step->args, "series", target->series);
-    rolling_follow_step(rolling, step, earlier);
-    earlier = step->id;
-
-    step = rolling_add_step(rolling, phase, &start, act);
-    step->summary = arena_format(
-        arena, "start %s with %s %s", act->node->name, target->product, target->version);
-    rolling_tell_start(rolling, step);
-    step->settle_ms = START_SETTLE_MS;
-    rolling_follow_step(rolling, step, earlier);
-    return step->id;
+        arena_format(&rolling->plan->arena, "stop %s (replica of %s)", act->node->name, act->shard);
+    const char *earlier = step->id;
+    if (rolling->target != NULL) {
+        earlier = rolling_add_switch(rolling, phase, act, earlier)->id;
+    }
+    return rolling_add_start(rolling, phase, act, earlier)->id;
 }
 
 struct setting {
@@ -322,9 +160,7 @@ static void add_setting(struct rolling *rolling, struct plan_phase *phase,
         write_size(arena, setting->value), act->node->name);
     js_put_text(step->args, "name", setting->name);
     js_put(step->args, "value", js_text(arena_format(arena, "%" PRId64, setting->value)));
-    if (earlier != NULL) {
-        rolling_follow_step(rolling, step, earlier);
-    }
+    rolling_follow_step(rolling, step, earlier);
 }
 
 /* A long backlog lets replicas (the way back among them) come back without a full copy; without
@@ -371,59 +207,43 @@ static void fill_replicas(
 static void fill_switchover(
     struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard)
 {
-    if (shard->heir == NULL) {
-        return;
+    if (shard->heir != NULL) {
+        rolling_add_switchover(rolling, phase, &switchover, shard);
     }
-    /* One election at a time: two at once compete for the votes of the same epoch. */
-    const char *earlier = phase->step_count == 0 ? NULL : phase->steps[phase->step_count - 1].id;
-    struct arena *arena = &rolling->plan->arena;
-    const struct act act = {shard->name, shard->heir, shard->primary};
-    const struct rolling_topology *topology = rolling_topology_of(rolling->facts);
-    const size_t first = phase->step_count;
-    if (topology->before_switchover != NULL) {
-        topology->before_switchover(rolling, phase, shard);
-    }
-    const size_t index = phase->step_count;
-    struct plan_step *step = rolling_add_step(rolling, phase, &switchover, &act);
-    step->kind = topology->switchover_kind;
-    step->summary = arena_format(
-        arena, "%s takes over %s from %s", shard->heir->name, shard->name, shard->primary->name);
-    js_put_text(step->args, "primary", shard->primary->name);
-    js_put_text(step->args, "shard", shard->name);
-    js_put_text(step->args, "id", shard->heir->id);
-    js_put_text(step->args, "primary_id", shard->primary->id);
-    step->deadline_ms = SWITCHOVER_DEADLINE_MS;
-    step->settle_ms = SWITCHOVER_SETTLE_MS;
-    step->hold_ms = rolling_hold_ms(arena, shard->primary);
-    if (earlier != NULL) {
-        rolling_follow_step(rolling, step, earlier);
-    }
-    for (size_t i = first; i < index; i++) {
-        rolling_follow_step(rolling, step, phase->steps[i].id);
-    }
-    if (topology->after_switchover != NULL) {
-        topology->after_switchover(rolling, phase, shard);
+}
+
+static void restart_late(struct rolling *rolling, struct plan_phase *phase,
+    const struct rolling_shard *shard, const struct step_sort *stop)
+{
+    const struct fact_node *primary = shard->heir != NULL ? shard->heir : shard->primary;
+    for (size_t i = 0; i < shard->late_count; i++) {
+        const struct act act = {shard->name, shard->late[i], primary};
+        (void)add_restart(rolling, phase, stop, &act);
     }
 }
 
 static void fill_finalize(
     struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard)
 {
-    const struct fact_node *primary = shard->heir != NULL ? shard->heir : shard->primary;
-    for (size_t i = 0; i < shard->late_count; i++) {
-        const struct act act = {shard->name, shard->late[i], primary};
-        (void)add_restart(rolling, phase, &stop_old, &act);
-    }
+    restart_late(rolling, phase, shard, &stop_old);
 }
 
-static const struct phase_sort {
+static void fill_primaries(
+    struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard)
+{
+    restart_late(rolling, phase, shard, &stop_primary);
+}
+
+struct phase_sort {
     const char *name;
     const char *title;
     const struct gate_use *before;
     const struct gate_use *after;
     void (*fill)(
         struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard);
-} phase_sorts[] = {
+};
+
+static const struct phase_sort upgrade_phases[] = {
     {"prepare", "temporary settings on the primaries", start_of_run_gates, end_of_prepare_gates,
         fill_prepare},
     {"replicas", "replicas onto the new version", start_of_phase_gates, end_of_replicas_gates,
@@ -433,6 +253,39 @@ static const struct phase_sort {
     {"finalize", "the old nodes onto the new version", start_of_finalize_gates, end_of_phase_gates,
         fill_finalize},
 };
+
+static const struct phase_sort restart_phases[] = {
+    {"prepare", "temporary settings on the primaries", start_of_run_gates, end_of_prepare_gates,
+        fill_prepare},
+    {"replicas", "replicas, one at a time", start_of_phase_gates, end_of_phase_gates,
+        fill_replicas},
+    {"switchover", "a restarted replica becomes primary in each shard", start_of_phase_gates,
+        end_of_phase_gates, fill_switchover},
+    {"primaries", "those that were primaries, replicas by now", start_of_phase_gates,
+        end_of_phase_gates, fill_primaries},
+};
+
+static const struct phase_sort switchover_phases[] = {
+    {"switchover", "a replica becomes primary", start_of_run_gates, end_of_phase_gates,
+        fill_switchover},
+};
+
+static void add_sorted_phases(struct rolling *rolling, const struct phase_sort *sorts, size_t count)
+{
+    struct plan *plan = rolling->plan;
+    const struct rolling_topology *topology = rolling_topology_of(rolling->facts);
+    for (size_t i = 0; i < count; i++) {
+        struct plan_phase phase = {.name = sorts[i].name, .title = sorts[i].title};
+        for (size_t j = 0; j < rolling->shard_count; j++) {
+            sorts[i].fill(rolling, &phase, &rolling->shards[j]);
+        }
+        if (sorts[i].fill == fill_finalize && topology->at_the_end != NULL) {
+            topology->at_the_end(rolling, &phase);
+        }
+        rolling_add_phase(rolling, &phase, sorts[i].before, sorts[i].after);
+    }
+    plan->health = rolling_write_gates(rolling, rolling_health, NULL, &plan->health_count);
+}
 
 /* The nodes that can be failed back to: per shard the first that finalize restarts. */
 static void add_during(struct rolling *rolling)
@@ -456,26 +309,16 @@ static void add_during(struct rolling *rolling)
 
 void rolling_add_phases(struct rolling *rolling)
 {
-    struct plan *plan = rolling->plan;
-    const struct rolling_topology *topology = rolling_topology_of(rolling->facts);
-    for (size_t i = 0; i < ARRAY_COUNT(phase_sorts); i++) {
-        const struct phase_sort *sort = &phase_sorts[i];
-        struct plan_phase phase = {.name = sort->name, .title = sort->title};
-        for (size_t j = 0; j < rolling->shard_count; j++) {
-            sort->fill(rolling, &phase, &rolling->shards[j]);
-        }
-        if (sort->fill == fill_finalize && topology->at_the_end != NULL) {
-            topology->at_the_end(rolling, &phase);
-        }
-        if (phase.step_count == 0) {
-            continue;
-        }
-        phase.before = write_gates(rolling, sort->before, NULL, &phase.before_count);
-        phase.after = write_gates(rolling, sort->after, NULL, &phase.after_count);
-        struct plan_phase *slot =
-            arena_push(&plan->arena, &plan->phases, &plan->phase_count, sizeof(*slot));
-        *slot = phase;
-    }
-    plan->health = write_gates(rolling, health_gates, NULL, &plan->health_count);
+    add_sorted_phases(rolling, upgrade_phases, ARRAY_COUNT(upgrade_phases));
     add_during(rolling);
+}
+
+void rolling_add_restart_phases(struct rolling *rolling)
+{
+    add_sorted_phases(rolling, restart_phases, ARRAY_COUNT(restart_phases));
+}
+
+void rolling_add_switchover_phases(struct rolling *rolling)
+{
+    add_sorted_phases(rolling, switchover_phases, ARRAY_COUNT(switchover_phases));
 }

@@ -169,7 +169,7 @@ static void restart_sentinel(
     step = rolling_add_step(rolling, phase, &begin, &act);
     step->summary =
         arena_format(arena, "start %s with %s %s", node.name, target->product, target->version);
-    rolling_tell_start(rolling, step);
+    rolling_tell_start(rolling, step, target);
     step->settle_ms = SENTINEL_SETTLE_MS;
     rolling_follow_step(rolling, step, earlier);
 }

@@ -50,25 +50,25 @@ static const char *list_old_versions(struct rolling *rolling)
     return keep_text(rolling, buf_text(&list));
 }
 
-static void add_request(struct rolling *rolling)
+/* What the nodes run stays: the same words on both sides, and no artefact. */
+static void add_kept_versions(struct rolling *rolling)
+{
+    struct plan_request *request = &rolling->plan->request;
+    const struct fact_node *first = &rolling->facts->nodes[0];
+    request->to = request->from;
+    request->to_series = keep_text(rolling, first->series);
+    request->to_version = keep_text(rolling, first->version);
+    request->to_product = keep_text(rolling, first->product);
+}
+
+static void add_target(struct rolling *rolling)
 {
     const struct fact_artefact *target = rolling->target;
     struct plan *plan = rolling->plan;
-    plan->format = PLAN_FORMAT;
-    plan->strategy = "rolling";
-    plan->direction = "forward";
-    plan->request = (struct plan_request){
-        .cluster = keep_text(rolling, rolling->request->cluster->name),
-        .action = "upgrade",
-        .from = list_old_versions(rolling),
-        .to = arena_format(&plan->arena, "%s %s", target->product, target->version),
-        .to_series = keep_text(rolling, target->series),
-        .to_version = keep_text(rolling, target->version),
-        .to_product = keep_text(rolling, target->product),
-    };
-    plan->inventory_path = keep_text(rolling, rolling->request->inventory->path);
-    plan->inventory_digest = keep_text(rolling, rolling->request->inventory->digest);
-    plan->rules_digest = keep_text(rolling, rolling->request->rules->digest);
+    plan->request.to = arena_format(&plan->arena, "%s %s", target->product, target->version);
+    plan->request.to_series = keep_text(rolling, target->series);
+    plan->request.to_version = keep_text(rolling, target->version);
+    plan->request.to_product = keep_text(rolling, target->product);
     plan->artefact = (struct fact_artefact){
         .product = plan->request.to_product,
         .version = plan->request.to_version,
@@ -77,6 +77,27 @@ static void add_request(struct rolling *rolling)
         .digest = keep_text(rolling, target->digest),
         .server = keep_text(rolling, target->server),
     };
+}
+
+static void add_request(struct rolling *rolling, const char *action)
+{
+    struct plan *plan = rolling->plan;
+    plan->format = PLAN_FORMAT;
+    plan->strategy = "rolling";
+    plan->direction = "forward";
+    plan->request = (struct plan_request){
+        .cluster = keep_text(rolling, rolling->request->cluster->name),
+        .action = action,
+        .from = list_old_versions(rolling),
+    };
+    if (rolling->target != NULL) {
+        add_target(rolling);
+    } else {
+        add_kept_versions(rolling);
+    }
+    plan->inventory_path = keep_text(rolling, rolling->request->inventory->path);
+    plan->inventory_digest = keep_text(rolling, rolling->request->inventory->digest);
+    plan->rules_digest = keep_text(rolling, rolling->request->rules->digest);
 }
 
 static void add_policy(struct rolling *rolling)
@@ -116,9 +137,9 @@ static void add_group(
     }
 }
 
-void rolling_add_head(struct rolling *rolling)
+void rolling_add_head(struct rolling *rolling, const char *action)
 {
-    add_request(rolling);
+    add_request(rolling, action);
     add_policy(rolling);
     for (size_t i = 0; i < rolling->shard_count; i++) {
         add_group(rolling, rolling->shards[i].name, rolling->shards[i].name, 1);
@@ -144,7 +165,7 @@ int64_t rolling_hold_ms(struct arena *arena, const struct fact_node *primary)
     return is_older(arena, primary->product, primary->version, "7.0") ? HOLD_MS_BEFORE_7 : HOLD_MS;
 }
 
-static void add_note(struct rolling *rolling, const char *text)
+void rolling_add_note(struct rolling *rolling, const char *text)
 {
     struct plan *plan = rolling->plan;
     const char **slot = arena_push(&plan->arena, &plan->notes, &plan->note_count, sizeof(*slot));
@@ -178,13 +199,14 @@ static void add_redundancy_note(struct rolling *rolling, const struct rolling_sh
 {
     struct arena *arena = &rolling->plan->arena;
     if (shard->replica_count > 1) {
-        add_note(rolling, arena_format(arena, "%s keeps %zu of %zu replicas while one is restarted",
-                              shard->name, shard->replica_count - 1, shard->replica_count));
+        rolling_add_note(
+            rolling, arena_format(arena, "%s keeps %zu of %zu replicas while one is restarted",
+                         shard->name, shard->replica_count - 1, shard->replica_count));
         return;
     }
     const char *late = list_late(rolling, shard);
     const char *early = shard->early_count > 0 ? shard->early[0]->name : NULL;
-    add_note(
+    rolling_add_note(
         rolling, arena_format(arena, "while %s%s%s is down %s has no replica",
                      early == NULL ? "" : early, early == NULL ? "" : " or ", late, shard->name));
 }
@@ -194,10 +216,11 @@ static void add_way_back_notes(struct rolling *rolling)
     struct arena *arena = &rolling->plan->arena;
     for (size_t i = 0; i < rolling->shard_count; i++) {
         const struct rolling_shard *shard = &rolling->shards[i];
-        add_note(rolling, arena_format(arena, "the way back of %s closes when finalize stops %s",
-                              shard->name, shard->late[0]->name));
+        rolling_add_note(
+            rolling, arena_format(arena, "the way back of %s closes when finalize stops %s",
+                         shard->name, shard->late[0]->name));
     }
-    add_note(rolling,
+    rolling_add_note(rolling,
         arena_format(arena,
             "until then do not restart %s, and use no command that is new in %s: the old version "
             "could not follow it",
@@ -216,7 +239,7 @@ static void add_time_to_live_note(struct rolling *rolling)
             is_older(arena, request->to_product, request->to_version, "7.0")) {
             continue;
         }
-        add_note(rolling,
+        rolling_add_note(rolling,
             arena_format(arena,
                 "SET with a time to live does not reach %s %s from %s: what is written so after "
                 "the switchover is missing on the way back",
@@ -232,14 +255,14 @@ static void add_rule_notes(struct rolling *rolling)
     for (size_t i = 0; i < rolling->facts->node_count; i++) {
         const char *product = rolling->facts->nodes[i].product;
         if (!text_equal(product, target->product)) {
-            add_note(rolling, arena_format(arena, "this changes the product from %s to %s", product,
-                                  target->product));
+            rolling_add_note(rolling, arena_format(arena, "this changes the product from %s to %s",
+                                          product, target->product));
             break;
         }
     }
     const struct series_rule *rule = rules_find(rolling->request->rules, target->series);
     if (rule != NULL && !rule->is_tested) {
-        add_note(
+        rolling_add_note(
             rolling, arena_format(arena, "%s is not part of upshift's own tests", target->series));
     }
 }
@@ -283,37 +306,71 @@ static void add_way_back(struct rolling *rolling)
     }
 }
 
-static void add_estimate(struct rolling *rolling)
+int64_t rolling_restart_ms(const struct fact_node *primary)
+{
+    const int64_t syncs = (primary->key_count + SYNC_KEYS - 1) / SYNC_KEYS;
+    return RESTART_MS + syncs * SYNC_MS_PER_KEYS;
+}
+
+int64_t rolling_switchover_ms(void)
+{
+    return SWITCHOVER_MS;
+}
+
+void rolling_add_estimate(struct rolling *rolling, int64_t estimate_ms)
+{
+    rolling->plan->estimate_s = (estimate_ms + 999) / 1000;
+    rolling_add_note(rolling,
+        "estimated with 1.5 s for each restart, 1 s for each begun 100,000 keys copied after it, "
+        "and 0.3 s for each switchover");
+}
+
+static void add_estimate(struct rolling *rolling, bool has_restarts)
 {
     int64_t estimate_ms = 0;
     for (size_t i = 0; i < rolling->shard_count; i++) {
         const struct rolling_shard *shard = &rolling->shards[i];
         const int64_t restarts = (int64_t)(shard->early_count + shard->late_count);
-        const int64_t syncs = (shard->primary->key_count + SYNC_KEYS - 1) / SYNC_KEYS;
-        estimate_ms += restarts * (RESTART_MS + syncs * SYNC_MS_PER_KEYS);
+        estimate_ms += has_restarts ? restarts * rolling_restart_ms(shard->primary) : 0;
         estimate_ms += shard->heir != NULL ? SWITCHOVER_MS : 0;
     }
-    rolling->plan->estimate_s = (estimate_ms + 999) / 1000;
-    add_note(rolling,
-        "estimated with 1.5 s for each restart, 1 s for each begun 100,000 keys copied after it, "
-        "and 0.3 s for each switchover");
+    rolling_add_estimate(rolling, estimate_ms);
 }
 
 void rolling_add_words(struct rolling *rolling)
 {
-    add_note(rolling, has_switchover(rolling)
-                          ? "order: replicas first, then one switchover after the other, then the "
-                            "pause point; finalize restarts the old primaries, which are replicas "
-                            "by then"
-                          : "order: every shard was switched over before, so the run goes to its "
-                            "pause point at once; finalize restarts the old replicas");
+    rolling_add_note(
+        rolling, has_switchover(rolling)
+                     ? "order: replicas first, then one switchover after the other, then the "
+                       "pause point; finalize restarts the old primaries, which are replicas "
+                       "by then"
+                     : "order: every shard was switched over before, so the run goes to its "
+                       "pause point at once; finalize restarts the old replicas");
     for (size_t i = 0; i < rolling->shard_count; i++) {
         add_redundancy_note(rolling, &rolling->shards[i]);
     }
     add_way_back_notes(rolling);
     add_time_to_live_note(rolling);
     add_rule_notes(rolling);
-    rolling_topology_add_notes(rolling);
     add_way_back(rolling);
-    add_estimate(rolling);
+    add_estimate(rolling, true);
+}
+
+void rolling_add_restart_words(struct rolling *rolling)
+{
+    rolling_add_note(rolling,
+        "order: replicas first, then one switchover after the other, then those that were "
+        "primaries; the new primaries stay primaries");
+    for (size_t i = 0; i < rolling->shard_count; i++) {
+        add_redundancy_note(rolling, &rolling->shards[i]);
+    }
+    add_estimate(rolling, true);
+}
+
+void rolling_add_switchover_words(struct rolling *rolling)
+{
+    rolling_add_note(rolling,
+        "each old primary holds its clients until the new one has every write, then becomes its "
+        "replica; nothing is restarted");
+    add_estimate(rolling, false);
 }

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "drivers/sim/sim_files.h"
 #include "drivers/sim/sim_internal.h"
 
 enum {

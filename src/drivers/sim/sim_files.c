@@ -4,11 +4,12 @@
  * The data that a server would find are members of the node; everything else is a short list of
  * files. Moving data out of their place, or back, turns the one into the other.
  */
+#include "drivers/sim/sim_files.h"
+
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "drivers/sim/sim_internal.h"
 
 static const char *const sim_log_folder = "appendonlydir";
 static const char *const sim_old_log = "appendonly.aof";
@@ -33,7 +34,7 @@ void sim_free_files(struct sim_node *node)
     node->file_count = 0;
 }
 
-static struct sim_file *find_file(const struct sim_node *node, const char *path)
+static struct sim_file *sim_seek_file(const struct sim_node *node, const char *path)
 {
     for (size_t i = 0; path != NULL && i < node->file_count; i++) {
         if (text_equal(node->files[i].path, path)) {
@@ -45,11 +46,11 @@ static struct sim_file *find_file(const struct sim_node *node, const char *path)
 
 const struct sim_file *sim_find_file(const struct sim_node *node, const char *path)
 {
-    return find_file(node, path);
+    return sim_seek_file(node, path);
 }
 
 /* The data in their place, as a file. False: there is none of that name. */
-static bool find_data(const struct sim_node *node, const char *path, struct sim_file *ret_file)
+static bool sim_find_data(const struct sim_node *node, const char *path, struct sim_file *ret_file)
 {
     *ret_file = (struct sim_file){
         .is_log_folder = node->has_appendonly_dir && text_equal(path, sim_log_folder),
@@ -59,10 +60,23 @@ static bool find_data(const struct sim_node *node, const char *path, struct sim_
     return ret_file->is_log_folder || ret_file->is_old_log || ret_file->rdb_version > 0;
 }
 
+/* A folder is there also when only something in it was named. */
+static bool is_above(const char *path, const struct sim_file *file)
+{
+    const size_t size = strlen(path);
+    return strncmp(file->path, path, size) == 0 &&
+           (file->path[size] == '/' || file->path[size] == '\0');
+}
+
 bool sim_has_file(const struct sim_node *node, const char *path)
 {
     struct sim_file ignored;
-    return path != NULL && (find_file(node, path) != NULL || find_data(node, path, &ignored));
+    for (size_t i = 0; path != NULL && i < node->file_count; i++) {
+        if (is_above(path, &node->files[i])) {
+            return true;
+        }
+    }
+    return path != NULL && sim_find_data(node, path, &ignored);
 }
 
 static struct sim_file *add_file(struct sim_node *node, const char *path)
@@ -107,14 +121,14 @@ struct err *sim_make_folder(
 /* Takes what is at `path` out of its place. False: nothing is there. */
 static bool take_file(struct sim_node *node, const char *path, struct sim_file *ret_file)
 {
-    struct sim_file *file = find_file(node, path);
+    struct sim_file *file = sim_seek_file(node, path);
     if (file != NULL) {
         *ret_file = *file;
         *file = node->files[--node->file_count];
         free(ret_file->path);
         return true;
     }
-    if (!find_data(node, path, ret_file)) {
+    if (!sim_find_data(node, path, ret_file)) {
         return false;
     }
     node->has_appendonly_dir &= !ret_file->is_log_folder;
@@ -179,7 +193,7 @@ struct err *sim_write_file(const struct call *call, struct host *host, const str
         if (below == NULL) {
             err = refuse_path(node, "path_outside", path);
         } else {
-            struct sim_file *file = find_file(act.node, below);
+            struct sim_file *file = sim_seek_file(act.node, below);
             file = file != NULL ? file : add_file(act.node, below);
             free(file->text);
             file->text = mem_strdup(buf_text(content));
@@ -190,12 +204,9 @@ struct err *sim_write_file(const struct call *call, struct host *host, const str
 
 static void drop_folder(struct sim_node *node, const char *name)
 {
-    const size_t size = strlen(name);
     for (size_t i = node->file_count; i > 0; i--) {
-        struct sim_file *file = &node->files[i - 1];
-        if (strncmp(file->path, name, size) == 0 &&
-            (file->path[size] == '/' || file->path[size] == '\0')) {
-            drop_file(node, file);
+        if (is_above(name, &node->files[i - 1])) {
+            drop_file(node, &node->files[i - 1]);
         }
     }
 }

@@ -16,6 +16,11 @@
 #include "fixture.h"
 #include "steps/steps.h"
 
+#define START_6_0_ARGS                                                                             \
+    "{\"node\":\"n4\",\"series\":\"redis/6.0\",\"reads_rdb\":\"9\",\"reads_aof_folder\":\"no\"}"
+#define START_7_0_ARGS                                                                             \
+    "{\"node\":\"n4\",\"series\":\"redis/7.0\",\"reads_rdb\":\"10\",\"reads_aof_folder\":\"yes\"}"
+
 /* One step on its way: what the engine keeps between its calls. */
 struct attempt {
     struct fixture *fixture;
@@ -139,7 +144,7 @@ static void every_kind_is_in_the_table_once_and_whole(void **UNUSED(state))
         assert_int_equal((*kind)->def_min, 1);
         assert_true((*kind)->bind && (*kind)->capture && (*kind)->verify && (*kind)->apply);
     }
-    assert_int_equal(count, 5);
+    assert_int_equal(count, 8);
     assert_null(steps_find("service.restart"));
     assert_int_equal(service_stop_ops.flags, STEP_TAKES_OUT);
     assert_non_null(repl_setting_ops.undo);
@@ -158,11 +163,14 @@ static void bind_refuses_missing_unknown_and_mistyped_arguments(void **UNUSED(st
         {"service.start", "{\"node\":\"n4\"}"},
         {"package.switch", "{\"node\":\"n4\",\"server\":\"/x\",\"version\":\"7.0.15\"}"},
         {"repl.setting", "{\"node\":\"n4\",\"name\":\"save\",\"value\":1}"},
+        {"data.set_aside", "{\"node\":\"n4\",\"series\":\"redis/6.0\",\"to\":\"1\"}"},
+        {"data.drop_aside", "{\"node\":\"n4\",\"folder\":\"/\"}"},
         {"repl.switchover", "{\"node\":\"n4\",\"primary\":\"n9\",\"shard\":\"shard-1\","
                             "\"id\":\"a\",\"primary_id\":\"b\"}"},
     };
     AUTO_FIXTURE fixture;
     fixture_open(&fixture, &(struct fixture_options){.seed = 1});
+    fixture.call.run = "r7";
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         AUTO_JSON args = parse(cases[i].args);
         struct json *bound = NULL;
@@ -179,7 +187,11 @@ static void nothing_is_applied_when_the_send_window_is_closed(void **UNUSED(stat
         const char *args;
     } cases[] = {
         {"service.stop", "{\"node\":\"n4\"}"},
-        {"service.start", "{\"node\":\"n4\",\"series\":\"redis/6.0\"}"},
+        {"service.start", START_6_0_ARGS},
+        {"data.set_aside",
+            "{\"node\":\"n4\",\"series\":\"redis/6.0\",\"to\":\"1\",\"rdb_file\":\"a\","
+            "\"aof_file\":\"b\",\"aof_folder\":\"c\",\"cluster_file\":\"d\"}"},
+        {"data.drop_aside", "{\"node\":\"n4\"}"},
         {"package.switch", "{\"node\":\"n4\",\"server\":\"" SERVER_7_0
                            "\",\"version\":\"7.0.15\",\"series\":\"redis/7.0\"}"},
         {"repl.setting", "{\"node\":\"n4\",\"name\":\"maxmemory\",\"value\":\"1\"}"},
@@ -188,6 +200,7 @@ static void nothing_is_applied_when_the_send_window_is_closed(void **UNUSED(stat
     };
     AUTO_FIXTURE fixture;
     fixture_open(&fixture, &(struct fixture_options){.seed = 1});
+    fixture.call.run = "r7";
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         fixture.call.send_before_ms = 0;
         AUTO_ATTEMPT attempt = begin(&fixture, cases[i].kind, cases[i].args);
@@ -317,8 +330,7 @@ static void start_is_absent_moving_then_done_and_may_be_repeated(void **UNUSED(s
 {
     AUTO_FIXTURE fixture;
     fixture_open(&fixture, &(struct fixture_options){.seed = 1});
-    AUTO_ATTEMPT attempt =
-        begin(&fixture, "service.start", "{\"node\":\"n4\",\"series\":\"redis/6.0\"}");
+    AUTO_ATTEMPT attempt = begin(&fixture, "service.start", START_6_0_ARGS);
     sim_crash_node(fixture.sim, "n4");
     assert_int_equal(verify(&attempt), STEP_ABSENT);
     capture(&attempt);
@@ -342,8 +354,7 @@ static void start_sees_another_series_and_an_unclear_refusal(void **UNUSED(state
 {
     AUTO_FIXTURE fixture;
     fixture_open(&fixture, &(struct fixture_options){.seed = 1});
-    AUTO_ATTEMPT attempt =
-        begin(&fixture, "service.start", "{\"node\":\"n4\",\"series\":\"redis/7.0\"}");
+    AUTO_ATTEMPT attempt = begin(&fixture, "service.start", START_7_0_ARGS);
     assert_int_equal(verify(&attempt), STEP_ELSEWHERE); /* 6.0 runs */
     sim_fail_next(fixture.sim, "replication.get_state", NULL, SIM_FAULT_REFUSE, 0);
     enum step_state seen;
@@ -356,8 +367,7 @@ static void start_of_a_server_that_ends_at_once_stays_absent(void **UNUSED(state
 {
     AUTO_FIXTURE fixture;
     fixture_open(&fixture, &(struct fixture_options){.seed = 1});
-    AUTO_ATTEMPT attempt =
-        begin(&fixture, "service.start", "{\"node\":\"n4\",\"series\":\"redis/7.0\"}");
+    AUTO_ATTEMPT attempt = begin(&fixture, "service.start", START_7_0_ARGS);
     fixture_restart(&fixture, "n4", SERVER_BROKEN);
     assert_int_equal(verify(&attempt), STEP_ABSENT);
     expect_ok(apply(&attempt));
