@@ -295,8 +295,7 @@ static void assign_only_shard(struct facts *facts)
     for (size_t i = 0; i < facts->node_count; i++) {
         struct fact_node *node = &facts->nodes[i];
         const struct fact_node *primary = facts_find_id(facts, node->primary_id);
-        const bool is_replica = node->role == FACT_ROLE_REPLICA && primary != NULL &&
-                                primary->role == FACT_ROLE_PRIMARY;
+        const bool is_replica = node->role == FACT_ROLE_REPLICA && primary != NULL;
         node->shard = is_replica || node->role == FACT_ROLE_PRIMARY ? "shard-1" : NULL;
     }
 }

@@ -225,7 +225,7 @@ const struct fact_node *facts_primary_of(const struct facts *facts, const char *
 
 /* Fills `shard` of every node: primaries with slots, by lowest slot, are shard-1, shard-2, ...;
  * a replica has the shard of the primary it names; others NULL. Where there is one primary, it and
- * its replicas are shard-1. */
+ * whoever copies from a node are shard-1. */
 void facts_assign_shards(struct facts *facts);
 
 #endif

@@ -50,9 +50,10 @@ struct gate_answer gate_one_primary(const struct gate_input *input)
                     .state = question_or_wait(input),
                     .remedy = "find out which one has the newer data, and make the others its "
                               "replicas (REPLICAOF)",
+                    .before = "more than one node is primary and takes writes: ",
                     .node = node->name,
                 },
-                " %s primary and takes writes: there must be one only", "calls itself");
+                "%s", "");
         }
     }
     if (count == 0) {
