@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/claims.h"
+#include "app/guards.h"
 #include "app/keeper.h"
 #include "app/report_file.h"
 #include "app/run_store.h"
@@ -240,6 +241,11 @@ static struct err *open_executor(struct controller *controller)
     struct err *err = rules_load(&controller->rules);
     if (err == NULL) {
         err = world_open(controller->run.cluster, &controller->world);
+    }
+    if (err == NULL) {
+        AUTO_FREE char *guards = mem_format("%s/guard", controller->directory);
+        controller->world.guard =
+            guards_open(controller->run.cluster, controller->world.cutover, guards);
     }
     if (err == NULL && getenv("UPSHIFT_TRACE") != NULL) {
         controller->log.level_min = LOG_DEBUG;

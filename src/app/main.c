@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/controller.h"
+#include "app/guards.h"
 #include "app/services.h"
 #include "cli/cli.h"
 #include "probe/probe.h"
@@ -18,6 +19,12 @@ int main(int argc, char **argv)
     }
     if (argc == 2 && strcmp(argv[1], "internal-probe") == 0) {
         return probe_main();
+    }
+    if (argc == 2 && strcmp(argv[1], "internal-guard") == 0) {
+        return guards_guard_main(NULL);
+    }
+    if (argc == 2 && strcmp(argv[1], "internal-timer") == 0) {
+        return guards_timer_main();
     }
     struct services services;
     services_init(&services);

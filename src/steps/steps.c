@@ -7,6 +7,7 @@ const struct step_ops *const step_table[] = {
     &data_set_aside_ops,
     &config_replicaof_ops,
     &package_switch_ops,
+    &repl_cutover_ops,
     &repl_setting_ops,
     &repl_switchover_ops,
     &service_start_ops,

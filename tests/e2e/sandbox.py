@@ -16,7 +16,7 @@ from pathlib import Path
 BASE = Path("/var/cache/upshift-test")
 USER, GROUP = "nobody", "nogroup"
 # Programs that scripts are told about by environment; they are copied along.
-PROGRAMS = ("UPSHIFT", "PREPARE_VERSION", "FAULTS", "REDIS_CONFORMANCE")
+PROGRAMS = ("UPSHIFT", "PREPARE_VERSION", "FAULTS", "CUTOVER", "REDIS_CONFORMANCE")
 
 
 def enter():

@@ -30,6 +30,7 @@ MAY_INCLUDE = {
     "drivers/*": (CAPABILITIES, "transport/", "wire/", "model/", "base/"),
     "steps": ("engine/step.h", CAPABILITIES, "model/", "base/"),
     "engine": ("model/", "base/"),
+    "guard": (CAPABILITIES, "transport/", "model/", "base/"),
     "bridge": ("wire/", "base/"),
     "probe": ("wire/", "transport/", "model/", "base/"),
     "report": ("model/", "base/", "engine/journal.h"),
