@@ -63,6 +63,7 @@ struct bench {
     int64_t wake_ms;
     enum gate_state health, during;
     const char *broken[2]; /* nodes that are out for other reasons */
+    const char *primary;   /* of s1, as health sees it; NULL: it sees no node */
     bool is_probe_asked;
     bool has_ended;
     int exit_code;

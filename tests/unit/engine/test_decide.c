@@ -114,6 +114,28 @@ static void an_act_without_effect_is_tried_three_times_and_then_asks(void **stat
     assert_int_equal(bench->steps[8].apply_count, 4);
 }
 
+static void a_change_of_primary_is_journaled_with_its_time(void **state)
+{
+    struct bench *bench = *state;
+    bench->primary = "n1";
+    bench_begin(bench, false);
+    bench_run(bench, 5000);
+    assert_int_equal(bench->state.status, RUN_SOAKING);
+    const int marks = bench_count(bench, JOURNAL_MARK, NULL);
+    bench->primary = "n4"; /* nobody here did that */
+    bench_run(bench, 5000);
+    assert_int_equal(bench_count(bench, JOURNAL_MARK, NULL), marks + 1);
+    const struct json *body = NULL;
+    for (size_t i = 0; i < bench->record_count; i++) {
+        body = bench->records[i].type == JOURNAL_MARK ? bench->records[i].body : body;
+    }
+    assert_string_equal(js_get_text(body, "what"), "roles");
+    assert_in_range(js_get_number(body, "unseen_ms", -1), 1, 5000);
+    assert_string_equal(js_get_text(js_at(js_get(body, "nodes"), 1), "role"), "primary");
+    bench_run(bench, 5000); /* once */
+    assert_int_equal(bench_count(bench, JOURNAL_MARK, NULL), marks + 1);
+}
+
 static void a_gate_that_says_not_yet_is_waited_for(void **state)
 {
     struct bench *bench = *state;
@@ -381,6 +403,7 @@ int main(void)
         CASE(soak_counts_observed_healthy_time_only),
         CASE(a_closed_way_back_is_said_once_and_stays_closed),
         CASE(every_command_is_answered_in_every_state),
+        CASE(a_change_of_primary_is_journaled_with_its_time),
         CASE(a_finished_run_with_failed_requests_is_not_proved),
         CASE(a_gap_in_a_required_watch_is_not_proved),
     };
