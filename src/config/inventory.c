@@ -53,6 +53,8 @@ static const char *const failure_words[] = {[INV_FAILURE_PAUSE] = "pause",
     NULL};
 static const char *const revise_words[] = {
     [INV_REVISE_NARROW] = "narrow", [INV_REVISE_ASK] = "ask", NULL};
+static const char *const modules_words[] = {
+    [INV_MODULES_REFUSE] = "refuse", [INV_MODULES_ALLOW] = "allow", NULL};
 static const char *const probe_words[] = {[INV_PROBE_OFF] = "off",
     [INV_PROBE_READ_ONLY] = "read-only",
     [INV_PROBE_WRITE] = "write",
@@ -79,6 +81,7 @@ static const struct schema_key policy_keys[] = {
     SCHEMA_NUMBER(struct inv_policy, hold_limit_ms, "hold_limit_ms", "5000", 500, 60000, false),
     SCHEMA_WORD(struct inv_policy, on_failure, "on_failure", "pause", failure_words, NULL),
     SCHEMA_WORD(struct inv_policy, revise, "revise", "narrow", revise_words, NULL),
+    SCHEMA_WORD(struct inv_policy, modules, "modules", "refuse", modules_words, NULL),
     SCHEMA_MAPPING(struct inv_policy, probe, "probe", "{ mode: write }", &probe_schema),
     SCHEMA_END,
 };

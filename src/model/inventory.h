@@ -40,6 +40,10 @@ struct inv_node {
 
 enum inv_failure { INV_FAILURE_PAUSE, INV_FAILURE_ROLLBACK, INV_FAILURE_CONTINUE };
 enum inv_revise { INV_REVISE_NARROW, INV_REVISE_ASK };
+enum inv_drift { INV_DRIFT_REFUSE, INV_DRIFT_REWRITE, INV_DRIFT_IGNORE };
+enum inv_modules { INV_MODULES_REFUSE, INV_MODULES_ALLOW };
+enum inv_min_replicas { INV_MIN_REPLICAS_REFUSE, INV_MIN_REPLICAS_RELAX };
+enum inv_backup { INV_BACKUP_NONE, INV_BACKUP_REQUIRED };
 enum inv_probe_mode { INV_PROBE_OFF, INV_PROBE_READ_ONLY, INV_PROBE_WRITE };
 
 struct inv_probe {
@@ -60,7 +64,12 @@ struct inv_policy {
     int64_t backlog_bytes;   /* temporary repl-backlog-size; default 64 MiB */
     int64_t hold_limit_ms;   /* how long a cut-over may let writes wait; default 5,000 */
     enum inv_failure on_failure;
-    enum inv_revise revise; /* which changes of a plan need no consent; default narrow */
+    enum inv_revise revise;   /* which changes of a plan need no consent; default narrow */
+    enum inv_drift drift;     /* what to do with live values that the file does not have */
+    enum inv_modules modules; /* loaded modules: does the operator vouch for them? */
+    enum inv_min_replicas min_replicas; /* where it would refuse writes during a restart */
+    enum inv_backup backup;             /* taken before anything moves */
+    const char *backup_dir;             /* absolute, on each node's host */
     struct inv_probe probe;
 };
 

@@ -79,6 +79,9 @@ bool gate_is_at_target(const struct gate_input *input, const struct fact_node *n
 /* Reachable, attached to its primary, nothing left to copy. */
 bool gate_is_healthy_replica(const struct fact_node *node);
 
+/* "1.5 GiB", for people (gates_preflight.c). */
+const char *gate_write_bytes(struct arena *arena, int64_t bytes);
+
 /* The gates, by file. */
 struct gate_answer gate_all_reachable(const struct gate_input *input);
 struct gate_answer gate_roles_known(const struct gate_input *input);
@@ -107,6 +110,13 @@ struct gate_answer gate_process_known(const struct gate_input *input);
 struct gate_answer gate_drained(const struct gate_input *input);
 struct gate_answer gate_no_drift(const struct gate_input *input);
 struct gate_answer gate_persistent_primary(const struct gate_input *input);
+
+struct gate_answer gate_fork_memory(const struct gate_input *input);
+struct gate_answer gate_disk_space(const struct gate_input *input);
+struct gate_answer gate_modules_allowed(const struct gate_input *input);
+struct gate_answer gate_commands_known(const struct gate_input *input);
+struct gate_answer gate_addresses_announced(const struct gate_input *input);
+struct gate_answer gate_heir_allowed(const struct gate_input *input);
 
 struct gate_answer gate_one_product(const struct gate_input *input);
 struct gate_answer gate_no_downgrade(const struct gate_input *input);

@@ -6,7 +6,8 @@
 #include "strategies/gate_report.h"
 
 enum {
-    SLOT_COUNT = 16384,    /* fixed by the Redis Cluster specification */
+    SLOT_COUNT = 16384, /* fixed by the Redis Cluster specification */
+    STRANGERS_NAMED_MAX = 4,
     VIEWERS_NAMED_MAX = 3, /* more are counted: the sentence must stay readable */
 };
 
@@ -18,6 +19,8 @@ static const char *find_correction(const char *trouble_code)
         {"wrong_password", "correct the user or the password reference in the inventory"},
         {"password_missing", "add auth: with a password to the cluster in the inventory"},
         {"tls_untrusted", "correct tls: of the cluster in the inventory"},
+        {"command_unknown", "take rename-command for what upshift needs out of the node's "
+                            "configuration file and restart it; restrict commands by ACL instead"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         if (text_equal(trouble_code, rows[i][0])) {
@@ -25,6 +28,16 @@ static const char *find_correction(const char *trouble_code)
         }
     }
     return NULL;
+}
+
+/* A server that wants TLS ends a plain connection without a word. */
+static const char *find_cure(const char *trouble_code)
+{
+    return text_equal(trouble_code, "peer_closed")
+               ? "add tls: to the cluster in the inventory if its servers want TLS; else read the "
+                 "node's log, and repair the way to it"
+               : "start the node or repair the way to it; take a node that is gone out of the "
+                 "cluster and of the inventory";
 }
 
 struct gate_answer gate_all_reachable(const struct gate_input *input)
@@ -39,10 +52,7 @@ struct gate_answer gate_all_reachable(const struct gate_input *input)
         gate_report_add_node(&report,
             &(struct gate_problem){
                 .state = correction != NULL ? GATE_NEEDS_YOU : GATE_NOT_YET,
-                .remedy = correction != NULL
-                              ? correction
-                              : "start the node or repair the way to it; take a node that is gone "
-                                "out of the cluster and of the inventory",
+                .remedy = correction != NULL ? correction : find_cure(node->trouble_code),
                 .node = node->name,
             },
             " cannot be read: %s", node->trouble == NULL ? "no answer" : node->trouble);
@@ -101,6 +111,26 @@ static int64_t count_handshakes(const struct fact_node *node)
     return count;
 }
 
+/* " (id7 at 10.0.0.17:6379)": members in the table of `node` that are none of ours. */
+static const char *list_strangers(const struct gate_input *input, const struct fact_node *node)
+{
+    AUTO_BUF list = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < node->view_count; i++) {
+        const struct fact_view *view = &node->views[i];
+        if (view->is_handshaking || gate_node_of_view(input->facts, view) != NULL) {
+            continue;
+        }
+        if (count++ < STRANGERS_NAMED_MAX) {
+            buf_printf(&list, "%s%s at %s", count == 1 ? " (" : ", ", view->id, view->address);
+        }
+    }
+    if (count > STRANGERS_NAMED_MAX) {
+        buf_printf(&list, ", and %zu more", count - STRANGERS_NAMED_MAX);
+    }
+    return count == 0 ? "" : arena_format(input->arena, "%s)", buf_text(&list));
+}
+
 /* A node that only shakes hands is no member yet. More members than the inventory names is a
  * question, because an upgrade would leave them behind. */
 static void check_members(struct gate_report *report, const struct fact_node *node)
@@ -116,7 +146,8 @@ static void check_members(struct gate_report *report, const struct fact_node *no
                 .before = "more nodes than the inventory names are known to ",
                 .node = node->name,
             },
-            ": %" PRId64 " instead of %" PRId64, known, expected);
+            ": %" PRId64 " instead of %" PRId64 "%s", known, expected,
+            list_strangers(report->input, node));
     } else if (known < expected) {
         gate_report_add_node(report,
             &(struct gate_problem){.state = GATE_NOT_YET,

@@ -30,6 +30,11 @@ static const struct preflight {
     {"no_saving", false, true, false},
     {"no_drift", false, false, false},
     {"persistent_primary", false, false, false},
+    {"fork_memory", false, false, false},
+    {"disk_space", false, false, false},
+    {"modules_allowed", false, false, false},
+    {"commands_known", false, false, false},
+    {"addresses_announced", false, false, false},
     {"one_product", true, false, false},
     {"no_downgrade", true, false, false},
     {"hop_allowed", true, false, false},
@@ -90,12 +95,19 @@ static struct json *name_excepted(
     return names;
 }
 
+/* What the policy says to gates. */
+static void tell_policy(const struct inv_policy *policy, struct json *args)
+{
+    js_put_bool(args, "allow", policy->modules == INV_MODULES_ALLOW);
+}
+
 /* Asks `gate`, which stands for that of the row. */
 static struct gate_answer ask_preflight(const struct rolling_request *request,
     const struct preflight *preflight, const char *gate, struct arena *arena)
 {
     AUTO_JSON args = js_object();
     js_put_bool(args, "preflight", true);
+    tell_policy(&request->cluster->policy, args);
     if (!text_equal(gate, "all_reachable")) {
         js_put(args, "except", name_excepted(request, preflight, arena));
     }
@@ -120,7 +132,7 @@ static void push_answer(struct arena *arena, struct gate_answer **answers, size_
 static void refuse_heir(const struct rolling_request *request, const struct fact_node *heir,
     struct arena *arena, struct plan_refusal *refusal)
 {
-    static const char *const gates[] = {"persistent_primary", "heir_electable"};
+    static const char *const gates[] = {"persistent_primary", "heir_electable", "heir_allowed"};
     AUTO_JSON args = js_object();
     js_put_bool(args, "preflight", true);
     js_put_text(args, "node", heir->name);
@@ -198,6 +210,9 @@ static void push_node(struct arena *arena, const struct fact_node ***nodes, size
  * everywhere where nobody reads it. */
 static bool is_better_heir(const struct fact_node *node, const struct fact_node *than)
 {
+    if (node->is_failover_forbidden != than->is_failover_forbidden) {
+        return than->is_failover_forbidden;
+    }
     if ((node->replica_priority == 0) != (than->replica_priority == 0)) {
         return than->replica_priority == 0;
     }

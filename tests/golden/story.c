@@ -201,6 +201,12 @@ static void make_nodes(struct story *story, struct inv_cluster *cluster)
     }
 }
 
+/* Which of the two words a policy has. */
+static bool has_word(const struct json *policy, const char *key, const char *word)
+{
+    return text_equal(js_get_text(policy, key), word);
+}
+
 static void make_inventory(struct story *story)
 {
     const struct json *policy = js_get(story->request, "policy");
@@ -216,6 +222,8 @@ static void make_inventory(struct story *story)
             .gate_timeout_s = js_get_number(policy, "gate_timeout_s", 0),
             .lag_bytes_max = js_get_number(policy, "lag_bytes_max", 0),
             .backlog_bytes = js_get_number(policy, "backlog_bytes", 0),
+            .modules =
+                has_word(policy, "modules", "allow") ? INV_MODULES_ALLOW : INV_MODULES_REFUSE,
             .probe = {.mode = INV_PROBE_WRITE,
                 .rate = 100,
                 .keys_max = 1000000,

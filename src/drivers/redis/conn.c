@@ -32,6 +32,8 @@ static const struct refusal {
     {"NOPERM", "no_permission", NULL},
     {"LOADING", "loading", "wait until the server has loaded its data"},
     {"DENIED", "protected_mode", "the server's protected mode refuses clients from other hosts"},
+    {"ERR unknown command", "command_unknown",
+        "take rename-command for it out of the configuration file and restart the server"},
     {"ERR max number of clients", "too_many_clients", "raise maxclients, or close clients"},
     {"ERR This instance has cluster support disabled", "not_cluster",
         "only servers with cluster-enabled yes can be upgraded as a cluster"},
@@ -61,6 +63,18 @@ static void name_acl_rule(const char *const *argv, char *ret_rule, size_t size)
     }
 }
 
+/* Redis repeats the arguments of a command that it does not know. */
+static const struct refusal *find_known_refusal(struct str text, bool is_auth)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(refusals); i++) {
+        const bool may_quote_password = is_auth && text_equal(refusals[i].code, "command_unknown");
+        if (str_starts_with(text, refusals[i].prefix) && !may_quote_password) {
+            return &refusals[i];
+        }
+    }
+    return NULL;
+}
+
 /* The server's words as one clean line of bounded length. */
 static void clean_words(struct str text, char ret_words[REFUSAL_SIZE_MAX + 1])
 {
@@ -79,10 +93,7 @@ static struct err *make_refusal(
     clean_words(text, words);
     const char *where = stream_where(conn->stream);
     const bool is_auth = text_equal(argv[0], "AUTH");
-    const struct refusal *known = NULL;
-    for (size_t i = 0; known == NULL && i < ARRAY_COUNT(refusals); i++) {
-        known = str_starts_with(text, refusals[i].prefix) ? &refusals[i] : NULL;
-    }
+    const struct refusal *known = find_known_refusal(text, is_auth);
     if (is_auth && known == NULL) {
         /* Some of these repeat the arguments, the password among them: not quoted. */
         struct err *err = err_new(ERR_REFUSED, where, "the server does not accept the password");

@@ -200,6 +200,8 @@ static void refusals_have_codes_and_remedies(void **UNUSED(state))
         "no_permission", "ACL SETUSER default +config|set");
     expect_refusal("-LOADING Redis is loading the dataset in memory\r\n", "loading", "wait");
     expect_refusal("-DENIED Redis is running in protected mode\r\n", "protected_mode", "hosts");
+    expect_refusal("-ERR unknown command `CONFIG`, with args beginning with: `set`, \r\n",
+        "command_unknown", "rename-command");
     expect_refusal("-ERR max number of clients reached\r\n", "too_many_clients", "maxclients");
     expect_refusal(
         "-ERR This instance has cluster support disabled\r\n", "not_cluster", "cluster-enabled");
