@@ -422,7 +422,8 @@ void engine_decide(
         return;
     }
     advance(&turn);
-    if (state->is_releasing && claim_release(&turn)) {
+    const bool is_last = state->is_releasing && !run_status_is_final(state->status);
+    if (is_last && claim_release(&turn)) {
         write_end(&turn);
     } else {
         end_if_asked(&turn);

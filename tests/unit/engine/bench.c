@@ -117,6 +117,7 @@ void bench_release(struct bench *bench)
     }
     run_release(&bench->state);
     plan_release(&bench->plan);
+    arena_release(&bench->arena);
 }
 
 static void take_command(struct bench *bench, const struct command *command)
@@ -162,6 +163,9 @@ static void send_event(struct bench *bench, struct event *event)
         }
         struct journal_record record = commands.records[i];
         record.body = js_ref(record.body);
+        if (record.step != NULL) { /* a revised plan goes with the state */
+            record.step = arena_strdup(&bench->arena, record.step);
+        }
         record.seq = (int64_t)bench->record_count + 1;
         bench->records[bench->record_count++] = record;
     }

@@ -50,6 +50,7 @@ struct bench_claim {
 };
 
 struct bench {
+    struct arena arena;
     struct plan plan;
     struct run_state state;
     struct journal_record records[BENCH_RECORDS_MAX];
