@@ -10,6 +10,11 @@ enum {
     SILENCE_MARGIN_MS = 30000,
     FIRST_CHOICE = 1, /* replica-priority: the lowest that may be chosen */
     SENTINEL_SETTLE_MS = 1000,
+    CUTOVER_SETTLE_MS = 500,
+    CUTOVER_MARGIN_MS = 60000, /* a guard prepares, finishes, and runs the hook besides */
+    /* Predicted waits: measured and rounded up. */
+    CUTOVER_HOLD_MS = 200,
+    SENTINEL_HOLD_MS = 1500, /* until the Sentinels tell of the new primary */
 };
 
 static const char *const sentinel_group = "sentinels";
@@ -213,6 +218,21 @@ static void follow_in_files(
     }
 }
 
+/* ---- the cut-over ---- */
+
+/* 6.0 cannot end a hold early. */
+static void time_cutover(const struct rolling *rolling, struct plan_step *step)
+{
+    const int64_t limit_ms = rolling->request->cluster->policy.hold_limit_ms;
+    const struct fact_node *primary = facts_primary_of(rolling->facts, step->shard);
+    const bool holds_all = primary != NULL && text_equal(primary->series, "redis/6.0");
+    const int64_t usual_ms =
+        rolling->facts->sentinel_count > 0 ? SENTINEL_HOLD_MS : CUTOVER_HOLD_MS;
+    step->hold_ms = holds_all ? limit_ms : usual_ms;
+    step->deadline_ms = limit_ms + CUTOVER_MARGIN_MS;
+    step->settle_ms = CUTOVER_SETTLE_MS;
+}
+
 /* ---- the table ---- */
 
 static const struct rolling_topology topologies[] = {
@@ -220,10 +240,12 @@ static const struct rolling_topology topologies[] = {
     {.name = "replication",
         .swaps = replication_swaps,
         .switchover_kind = "repl.cutover",
+        .time_switchover = time_cutover,
         .after_switchover = follow_in_files},
     {.name = "sentinel",
         .swaps = sentinel_swaps,
         .switchover_kind = "repl.cutover",
+        .time_switchover = time_cutover,
         .before_switchover = before_sentinel_switchover,
         .after_switchover = follow_in_files,
         .at_the_end = restart_sentinels},

@@ -22,6 +22,8 @@ struct rolling_topology {
     const char *name;
     const struct topology_swap *swaps; /* ended by a NULL gate */
     const char *switchover_kind;
+    /* How long it may take and lets requests wait; NULL: as in a Redis Cluster. */
+    void (*time_switchover)(const struct rolling *rolling, struct plan_step *step);
     /* Steps around the switchover of a shard, and of the last phase; NULL: none. */
     void (*before_switchover)(
         struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard);

@@ -191,8 +191,9 @@ static struct plan_step *add_handover(struct rolling *rolling, struct plan_phase
 {
     struct arena *arena = &rolling->plan->arena;
     const struct act act = {shard->name, shard->heir, shard->primary};
+    const struct rolling_topology *topology = rolling_topology_of(rolling->facts);
     struct plan_step *step = rolling_add_step(rolling, phase, sort, &act);
-    step->kind = rolling_topology_of(rolling->facts)->switchover_kind;
+    step->kind = topology->switchover_kind;
     step->summary = arena_format(
         arena, "%s takes over %s from %s", act.node->name, act.shard, act.primary->name);
     js_put_text(step->args, "primary", act.primary->name);
@@ -202,6 +203,9 @@ static struct plan_step *add_handover(struct rolling *rolling, struct plan_phase
     step->deadline_ms = SWITCHOVER_DEADLINE_MS;
     step->settle_ms = SWITCHOVER_SETTLE_MS;
     step->hold_ms = rolling_hold_ms(arena, act.primary);
+    if (topology->time_switchover != NULL) {
+        topology->time_switchover(rolling, step);
+    }
     return step;
 }
 
