@@ -11,17 +11,6 @@
 #include "cli/steer.h"
 #include "model/plan_text.h"
 
-static int refuse_back(
-    struct session *session, const char *cluster, const struct plan_refusal *refusal)
-{
-    AUTO_BUF text = {0};
-    buf_printf(&text, "%s cannot go back: %zu reason%s\n", cluster, refusal->answer_count,
-        refusal->answer_count == 1 ? "" : "s");
-    plan_answers_text(refusal->answers, refusal->answer_count, &text);
-    session_print(session, buf_text(&text));
-    return session_end(session, planning_exit(refusal), planning_describe(refusal));
-}
-
 /* Is there a plan to show before asking? Not of a run that is going back already, nor of one that
  * has ended and is past it: those get the controller's answer, or the journal's. */
 static struct err *find_preview(struct session *session, const char *cluster, bool *ret_is_wanted)
@@ -83,7 +72,8 @@ static bool preview(struct session *session, const char *cluster, int *ret_exit)
     if (err != NULL) {
         *ret_exit = session_fail(session, err);
     } else if (refusal.answer_count > 0) {
-        *ret_exit = refuse_back(session, cluster, &refusal);
+        *ret_exit = planning_refuse(
+            session, arena_format(&session->arena, "%s cannot go back", cluster), &refusal);
     } else if (is_dry) {
         *ret_exit = show_preview(session, &plan);
     } else {

@@ -10,13 +10,13 @@
 extern const struct command cli_check, cli_plan;
 
 /* upgrade.c */
-extern const struct command cli_upgrade;
+extern const struct command cli_upgrade, cli_restart, cli_switchover;
 
 /* steer.c: a run under way */
 extern const struct command cli_pause, cli_resume, cli_abort, cli_finalize;
 
-/* back.c */
-extern const struct command cli_rollback;
+/* back.c, reconcile.c */
+extern const struct command cli_rollback, cli_reconcile;
 
 /* status.c */
 extern const struct command cli_watch, cli_status;

@@ -6,6 +6,7 @@
 
 #include "base/codec.h"
 #include "base/fs.h"
+#include "base/str.h"
 #include "cli/commands.h"
 #include "cli/planning.h"
 #include "cli/session.h"
@@ -50,23 +51,16 @@ static int exit_of_answers(const struct gate_answer *answers, size_t count)
     return code;
 }
 
-int planning_exit(const struct plan_refusal *refusal)
+int planning_refuse(
+    struct session *session, const char *headline, const struct plan_refusal *refusal)
 {
-    return exit_of_answers(refusal->answers, refusal->answer_count);
-}
-
-struct json *planning_describe(const struct plan_refusal *refusal)
-{
-    return result_of_answers(refusal->answers, refusal->answer_count);
-}
-
-static int refuse(struct session *session, const struct plan_refusal *refusal, const char *cluster,
-    const char *target)
-{
+    const size_t count = refusal->answer_count;
     AUTO_BUF text = {0};
-    plan_refusal_text(refusal, cluster, target, &text);
+    buf_printf(&text, "%s: %zu reason%s\n", headline, count, count == 1 ? "" : "s");
+    plan_answers_text(refusal->answers, count, &text);
     session_print(session, buf_text(&text));
-    return session_end(session, planning_exit(refusal), planning_describe(refusal));
+    return session_end(session, exit_of_answers(refusal->answers, count),
+        result_of_answers(refusal->answers, count));
 }
 
 static int say_nothing_to_do(struct session *session, const struct plan *plan)
@@ -139,7 +133,8 @@ static int show_plan(struct session *session, const struct plan *plan)
     AUTO_BUF text = {0};
     plan_text(plan, &text);
     if (path != NULL) {
-        buf_printf(&text, "\nwritten to %s; run it with `upshift upgrade --plan %s`\n", path, path);
+        buf_printf(&text, "\nwritten to %s; run it with `upshift %s --plan %s`\n", path,
+            plan->request.action, path);
     }
     session_print(session, buf_text(&text));
     char digest[SHA256_HEX_SIZE];
@@ -151,33 +146,88 @@ static int show_plan(struct session *session, const struct plan *plan)
     return session_end(session, wants_code ? EXIT_SOMETHING_TO_DO : EXIT_DONE, result);
 }
 
-static int run_plan(struct session *session)
+/* What the words and options of `plan` ask for. */
+static struct err *find_planning(const struct arguments *arguments, struct planning *ret_planning)
 {
-    int code = EXIT_DONE;
-    AUTO_PLAN plan = {0};
-    if (!planning_make(session, &plan, &code)) {
-        return code;
+    const bool is_restart = arguments_has(arguments, "restart");
+    const bool is_switchover = arguments_has(arguments, "switchover");
+    const bool has_version = arguments->word_count > 1;
+    if (is_restart + is_switchover + has_version != 1) {
+        return err_hint(err_code(err_new(ERR_INVALID, NULL, "a plan for what?"), "usage"),
+            "usage: upshift plan CLUSTER VERSION, or --restart or --switchover for VERSION");
     }
-    return show_plan(session, &plan);
+    *ret_planning = has_version ? (struct planning){"upgrade", arguments->words[1]}
+                                : (struct planning){is_restart ? "restart" : "switchover", NULL};
+    return NULL;
 }
 
-bool planning_make(struct session *session, struct plan *ret_plan, int *ret_exit)
+static int run_plan(struct session *session)
 {
+    struct planning planning = {0};
+    struct err *err = find_planning(&session->arguments, &planning);
+    if (err != NULL) {
+        return session_fail(session, err);
+    }
+    int code = EXIT_DONE;
+    AUTO_PLAN plan = {0};
+    return planning_make(session, &planning, &plan, &code) ? show_plan(session, &plan) : code;
+}
+
+/* "orders cannot be upgraded to 7.0" */
+static const char *describe_refused(
+    struct session *session, const struct planning *planning, const char *cluster)
+{
+    if (planning->target != NULL) {
+        return arena_format(
+            &session->arena, "%s cannot be upgraded to %s", cluster, planning->target);
+    }
+    return arena_format(&session->arena, "%s cannot %s now", cluster,
+        text_equal(planning->action, "restart") ? "be restarted" : "switch over");
+}
+
+static struct err *check_switchover_options(
+    const struct arguments *arguments, const struct planning *planning)
+{
+    const bool has_shard = arguments_has(arguments, "shard");
+    const bool has_node = arguments_has(arguments, "to");
+    if (has_shard && has_node) {
+        return err_code(err_new(ERR_INVALID, NULL,
+                            "--to names a node, which is in one shard: leave --shard out"),
+            "usage");
+    }
+    if ((has_shard || has_node) && !text_equal(planning->action, "switchover")) {
+        return err_code(
+            err_new(ERR_INVALID, NULL, "--shard and --to choose what a switchover does"), "usage");
+    }
+    return NULL;
+}
+
+bool planning_make(
+    struct session *session, const struct planning *planning, struct plan *ret_plan, int *ret_exit)
+{
+    struct err *err = check_switchover_options(&session->arguments, planning);
+    if (err != NULL) {
+        *ret_exit = session_fail(session, err);
+        return false;
+    }
     const struct inv_cluster *cluster = session_cluster(session, 0, ret_exit);
     if (cluster == NULL) {
         return false;
     }
-    const char *target = session->arguments.words[1];
-    const struct cli_request request = session_request(session, cluster, target);
+    struct cli_request request = session_request(session, cluster, planning->target);
+    request.action = planning->action;
+    request.shard = arguments_text(&session->arguments, "shard");
+    request.node = arguments_text(&session->arguments, "to");
     struct plan_refusal refusal = {0};
-    struct err *err = session->services->make_plan(
+    err = session->services->make_plan(
         session->services, &request, &session->arena, ret_plan, &refusal);
     if (err != NULL) {
         *ret_exit = session_fail(session, err);
         return false;
     }
     if (refusal.answer_count > 0) {
-        *ret_exit = refuse(session, &refusal, cluster->name, target);
+        *ret_exit =
+            planning_refuse(session, describe_refused(session, planning, cluster->name), &refusal);
         return false;
     }
     if (ret_plan->phase_count == 0) {
@@ -189,19 +239,18 @@ bool planning_make(struct session *session, struct plan *ret_plan, int *ret_exit
 
 static const struct option_spec plan_options[] = {
     {"output", 'o', OPTION_TEXT, "FILE", "also write the plan here, for `upgrade --plan FILE`"},
-    {"exit-code", 0, OPTION_FLAG, NULL, "exit 8 when there is something to do"},
     OPTION_NONE,
 };
 
 const struct command cli_plan = {
     .name = "plan",
-    .words = "CLUSTER VERSION",
+    .words = "CLUSTER [VERSION]",
     .summary = "what an upgrade would do, step by step, or every reason against it",
     .details = "VERSION is exact (7.0.15), a series (7.0: its newest) or names another product\n"
                "(valkey/8.1). Fetches the programs of the target and tries them with each node's\n"
                "configuration; changes nothing in the cluster.",
     .options = plan_options,
-    .min_args = 2,
+    .min_args = 1,
     .max_args = 2,
     .run = run_plan,
 };

@@ -45,8 +45,8 @@ static struct err *add_runs_of(struct session *session, const char *cluster, str
 
 static void append_run_line(struct buf *text, const struct json *run)
 {
-    buf_printf(text, "%-22s %.16sZ %-9s %s\n", js_get_text(run, "run"), js_get_text(run, "created"),
-        js_get_text(run, "state"), js_get_text(run, "title"));
+    buf_printf(text, "%-22s %.16sZ %-11s %s\n", js_get_text(run, "run"),
+        js_get_text(run, "created"), js_get_text(run, "state"), js_get_text(run, "title"));
 }
 
 static int run_list(struct session *session)
@@ -112,8 +112,10 @@ static struct json *describe_record(const struct journal_record *record)
 static void append_record_line(struct buf *text, const struct json *record)
 {
     const char *step = js_get_text(record, "step");
-    char *body = js_write(js_get(record, "body"));
-    buf_printf(text, "%4lld %s %-12s %s%s%.160s%s\n", (long long)js_get_number(record, "seq", 0),
+    AUTO_JSON shown = js_copy(js_get(record, "body"));
+    js_remove(shown, "plan"); /* its digest is there, and --json has all of it */
+    char *body = js_write(shown);
+    buf_printf(text, "%4lld %s %-13s %s%s%.160s%s\n", (long long)js_get_number(record, "seq", 0),
         js_get_text(record, "time"), js_get_text(record, "type"), step == NULL ? "" : step,
         step == NULL ? "" : " ", body, strlen(body) > 160 ? "..." : "");
     free(body);

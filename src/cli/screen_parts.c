@@ -366,25 +366,6 @@ static void add_question(const struct screen_input *input, struct screen_part *p
     }
 }
 
-/* The hash is too long for a screen that must not be cut. */
-static void add_proposal(const struct screen_input *input, struct screen_part *part)
-{
-    const struct json *proposal = js_get(input->snapshot, "proposal");
-    if (!js_is(proposal, JS_OBJECT)) {
-        return;
-    }
-    const struct json *diff = js_get(proposal, "diff");
-    for (size_t i = 0; i < js_count(diff) && i < SENTENCE_ROWS_MAX; i++) {
-        AUTO_BUF line = {0};
-        buf_printf(&line, "proposed: %s", js_as_text(js_at(diff, i)));
-        add_wrapped(input, SCREEN_BOLD, buf_text(&line), part);
-    }
-    AUTO_BUF line = {0};
-    buf_printf(&line, "`upshift status %s` tells how to take the proposed plan",
-        view_get_text(input->snapshot, "cluster", "CLUSTER"));
-    add_wrapped(input, SCREEN_BOLD, buf_text(&line), part);
-}
-
 struct screen_part screen_sentences(const struct screen_input *input)
 {
     struct screen_part part = {0};
@@ -392,7 +373,9 @@ struct screen_part screen_sentences(const struct screen_input *input)
     view_append_waiting(input->snapshot, &waiting);
     add_wrapped(input, SCREEN_BOLD, buf_text(&waiting), &part);
     add_question(input, &part);
-    add_proposal(input, &part);
+    AUTO_BUF proposal = {0};
+    view_append_proposal(input->snapshot, &proposal);
+    add_wrapped(input, SCREEN_BOLD, buf_text(&proposal), &part);
     const struct json *soak = js_get(input->snapshot, "soak");
     if (js_is(soak, JS_OBJECT)) {
         const int64_t healthy_s = js_get_number(soak, "healthy_s", 0);

@@ -1,5 +1,6 @@
 /*
- * cli/upgrade.c - upgrade: plan or take a reviewed plan, ask, start the controller, watch it.
+ * cli/upgrade.c - upgrade, restart, switchover: plan or take a reviewed plan, ask, start the
+ * controller, watch it.
  */
 #include <string.h>
 
@@ -110,21 +111,66 @@ static int start(struct session *session, const struct plan *plan)
     return session_end(session, EXIT_DETACHED, result);
 }
 
+/* The three are one: they differ in what is planned and in what is asked. */
 static struct err *check_words(const struct arguments *arguments)
 {
+    const struct command *command = arguments->command;
     const bool has_plan = arguments_has(arguments, "plan");
-    const size_t wanted = has_plan ? 0 : 2;
+    const size_t wanted = has_plan ? 0 : command->max_args;
     if (arguments->word_count == wanted) {
         return NULL;
     }
     struct err *err = err_new(ERR_INVALID, NULL, "%s",
-        has_plan ? "a plan file says itself which cluster and version it is for"
-                 : "which cluster to which version?");
+        has_plan      ? "a plan file says itself which cluster and version it is for"
+        : wanted == 1 ? "which cluster?"
+                      : "which cluster to which version?");
     return err_hint(err_code(err, "usage"),
-        "usage: upshift upgrade CLUSTER VERSION, or: upshift upgrade --plan FILE");
+        "usage: upshift %s CLUSTER%s, or: upshift %s --plan FILE", command->name,
+        wanted == 1 ? "" : " VERSION", command->name);
 }
 
-static int run_upgrade(struct session *session)
+/* A plan for something else must not run because nobody looked. */
+static bool is_for(struct session *session, const struct plan *plan, int *ret_exit)
+{
+    const char *name = session->arguments.command->name;
+    const char *action = plan->request.action;
+    if (text_equal(action, name)) {
+        return true;
+    }
+    struct err *err = err_new(ERR_INVALID, arguments_text(&session->arguments, "plan"),
+        "the plan is for another command: %s", action == NULL ? "none" : action);
+    *ret_exit = session_fail(
+        session, err_hint(err_code(err, "usage"), "run it with `upshift %s --plan FILE`",
+                     action == NULL ? "upgrade" : action));
+    return false;
+}
+
+static const char *ask_what(struct session *session, const struct plan_request *request)
+{
+    struct arena *arena = &session->arena;
+    if (text_equal(request->action, "restart")) {
+        return arena_format(arena, "Restart every node of %s", request->cluster);
+    }
+    if (text_equal(request->action, "switchover")) {
+        return arena_format(arena, "Switch %s over", request->cluster);
+    }
+    return arena_format(
+        arena, "Upgrade %s from %s to %s", request->cluster, request->from, request->to);
+}
+
+static bool find_plan(struct session *session, struct plan *ret_plan, int *ret_exit)
+{
+    const struct arguments *arguments = &session->arguments;
+    const char *path = arguments_text(arguments, "plan");
+    if (path != NULL) {
+        return load_reviewed(session, path, ret_plan, ret_exit) &&
+               is_for(session, ret_plan, ret_exit);
+    }
+    const struct planning planning = {arguments->command->name, arguments->words[1]};
+    return planning_make(session, &planning, ret_plan, ret_exit);
+}
+
+static int run_verb(struct session *session)
 {
     struct err *err = check_words(&session->arguments);
     if (err != NULL) {
@@ -132,10 +178,7 @@ static int run_upgrade(struct session *session)
     }
     AUTO_PLAN plan = {0};
     int code = EXIT_DONE;
-    const char *path = arguments_text(&session->arguments, "plan");
-    const bool is_planned = path != NULL ? load_reviewed(session, path, &plan, &code)
-                                         : planning_make(session, &plan, &code);
-    if (!is_planned) {
+    if (!find_plan(session, &plan, &code)) {
         return code;
     }
     if (!session->is_quiet) {
@@ -144,17 +187,20 @@ static int run_upgrade(struct session *session)
         buf_append_char(&text, '\n');
         session_print(session, buf_text(&text));
     }
-    const char *question = arena_format(&session->arena, "Upgrade %s from %s to %s",
-        plan.request.cluster, plan.request.from, plan.request.to);
-    return session_confirm(session, question, &code) ? start(session, &plan) : code;
+    return session_confirm(session, ask_what(session, &plan.request), &code) ? start(session, &plan)
+                                                                             : code;
 }
 
+#define OPTION_PLAN                                                                                \
+    {                                                                                              \
+        "plan", 0, OPTION_TEXT, "FILE", "run this reviewed plan, or say what no longer fits"       \
+    }
+
 static const struct option_spec upgrade_options[] = {
-    {"plan", 0, OPTION_TEXT, "FILE", "run this reviewed plan, or say what no longer fits"},
-    OPTION_YES,
-    OPTION_DETACH,
-    OPTION_NONE,
-};
+    OPTION_PLAN, OPTION_YES, OPTION_DETACH, OPTION_NONE};
+
+static const struct option_spec switchover_options[] = {
+    OPTION_SHARD, OPTION_TO, OPTION_PLAN, OPTION_YES, OPTION_DETACH, OPTION_NONE};
 
 const struct command cli_upgrade = {
     .name = "upgrade",
@@ -165,5 +211,26 @@ const struct command cli_upgrade = {
                "version, the old primaries are attached, and `upshift finalize` does the rest.",
     .options = upgrade_options,
     .max_args = 2,
-    .run = run_upgrade,
+    .run = run_verb,
+};
+
+const struct command cli_restart = {
+    .name = "restart",
+    .words = "[CLUSTER]",
+    .summary = "restart every node of a cluster while it is used, without another version",
+    .details = "For what is read only at the start: a configuration file, a library, a kernel.\n"
+               "The same order, gates and proof as an upgrade.",
+    .options = upgrade_options,
+    .max_args = 1,
+    .run = run_verb,
+};
+
+const struct command cli_switchover = {
+    .name = "switchover",
+    .words = "[CLUSTER]",
+    .summary = "make a replica the primary of its shard, without losing a write",
+    .details = "Of every shard its first healthy replica by name, unless told otherwise.",
+    .options = switchover_options,
+    .max_args = 1,
+    .run = run_verb,
 };

@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "cli/exit.h"
 
-enum { LONG_WAIT_MS = 2000 };
+enum { LONG_WAIT_MS = 2000, HASH_SHOWN = 12 };
 
 const char *view_get_text(const struct json *object, const char *key, const char *fallback)
 {
@@ -208,6 +208,16 @@ static void append_soak(const struct json *snapshot, struct buf *text)
     }
 }
 
+void view_append_proposal(const struct json *snapshot, struct buf *ret_text)
+{
+    const struct json *proposal = js_get(snapshot, "proposal");
+    if (js_is(proposal, JS_OBJECT)) {
+        buf_printf(ret_text, "proposed plan: `upshift resume %s --accept %.*s` takes it",
+            view_get_text(snapshot, "cluster", "CLUSTER"), HASH_SHOWN,
+            view_get_text(proposal, "digest", "?"));
+    }
+}
+
 static void append_headline(const struct json *snapshot, struct buf *text)
 {
     const char *state = view_get_text(snapshot, "state", "?");
@@ -224,19 +234,15 @@ static void append_headline(const struct json *snapshot, struct buf *text)
     buf_append_char(text, '\n');
 }
 
-/* Why another plan is wanted, and the one that waits for consent. */
+/* Why another plan is wanted, and the one that waits for consent: what it does otherwise is among
+ * the reasons of the question. */
 static void append_replan(const struct json *snapshot, struct buf *text)
 {
     const struct json *replan = js_get(snapshot, "replan");
     const struct json *proposal = js_get(snapshot, "proposal");
     if (js_is(proposal, JS_OBJECT)) {
-        const struct json *diff = js_get(proposal, "diff");
-        buf_printf(text, "another plan is proposed: %s\n", view_get_text(proposal, "cause", "?"));
-        for (size_t i = 0; i < js_count(diff); i++) {
-            buf_printf(text, "  - %s\n", js_as_text(js_at(diff, i)));
-        }
-        buf_printf(text, "take it with `upshift resume %s --accept %s`\n",
-            view_get_text(snapshot, "cluster", "CLUSTER"), view_get_text(proposal, "digest", "?"));
+        view_append_proposal(snapshot, text);
+        buf_append_char(text, '\n');
     } else if (js_is(replan, JS_OBJECT)) {
         buf_printf(
             text, "the rest will be planned anew: %s\n", view_get_text(replan, "cause", "?"));

@@ -28,6 +28,9 @@ void view_append_waiting(const struct json *snapshot, struct buf *ret_text);
 /* Is the run on its way back (also when it has arrived)? */
 bool view_is_back(const struct json *snapshot);
 
+/* How to take a proposed plan, without a line end; nothing when there is none. */
+void view_append_proposal(const struct json *snapshot, struct buf *ret_text);
+
 /* A text member, or `fallback` when it is missing or empty. Borrowed. */
 const char *view_get_text(const struct json *object, const char *key, const char *fallback);
 

@@ -129,6 +129,17 @@ static struct err *continue_run(
                : js_parse(fake->ended, strlen(fake->ended), "the answer", ret_answer);
 }
 
+static struct err *reconcile_claims(struct services *services,
+    const struct cli_request *UNUSED(request), enum cli_claims_act act, struct arena *UNUSED(arena),
+    struct cli_claims *ret_claims)
+{
+    struct fake *fake = fake_of(services);
+    fake->act_counts[act]++;
+    *ret_claims = fake->claims;
+    ret_claims->is_cleared = act != CLI_CLAIMS_LOOK && fake->claims.unseen_count == 0;
+    return take_error(fake);
+}
+
 static struct err *plan_back(struct services *services, const char *cluster, struct arena *arena,
     struct plan *ret_plan, struct plan_refusal *ret_refusal)
 {
@@ -166,7 +177,20 @@ static struct err *read_records(struct journal *journal, const char *run, struct
     js_put_text(request, "to", "redis 7.0.15");
     js_put_text(body, "title", "redis 6.0.16 -> redis 7.0.15");
     js_put(body, "request", request);
-    *ret_records = arena_alloc(arena, sizeof(**ret_records));
+    struct json *revised = js_object();
+    struct json *plan = js_object();
+    js_put_text(plan, "strategy", "rolling");
+    js_put_text(revised, "cause", "rollback, asked for by ada");
+    js_put_text(revised, "digest", "3f9a");
+    js_put(revised, "plan", plan);
+    *ret_records = arena_alloc_array(arena, 2, sizeof(**ret_records));
+    (*ret_records)[1] = (struct journal_record){.seq = 2,
+        .epoch = 1,
+        .def = 1,
+        .type = JOURNAL_PLAN_REVISED,
+        .wall_ms = 1700000001000,
+        .body = revised,
+        .hash = "01"};
     (*ret_records)[0] = (struct journal_record){.seq = 1,
         .epoch = 1,
         .def = 1,
@@ -174,7 +198,7 @@ static struct err *read_records(struct journal *journal, const char *run, struct
         .wall_ms = 1700000000000,
         .body = body,
         .hash = "00"};
-    *ret_count = 1;
+    *ret_count = 2;
     return NULL;
 }
 
@@ -247,6 +271,7 @@ void fake_open(struct fake *fake)
             .start_run = start_run,
             .continue_run = continue_run,
             .plan_back = plan_back,
+            .reconcile_claims = reconcile_claims,
             .open_journal = open_journal,
             .read_run = read_run,
             .list_journals = list_journals,

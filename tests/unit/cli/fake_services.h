@@ -18,11 +18,13 @@ struct fake {
     bool is_there_already;
     const char **differences;
     size_t difference_count;
-    const char *final;     /* of the probe, JSON */
-    const char *ended;     /* what a run that has ended answers, JSON; NULL: it has not */
-    const char *state;     /* of the newest run; NULL: RUNNING */
-    const char *direction; /* NULL: forward */
+    const char *final;        /* of the probe, JSON */
+    const char *ended;        /* what a run that has ended answers, JSON; NULL: it has not */
+    const char *state;        /* of the newest run; NULL: RUNNING */
+    const char *direction;    /* NULL: forward */
+    struct cli_claims claims; /* that the nodes show */
     size_t start_count, continue_count;
+    size_t act_counts[3];              /* by enum cli_claims_act */
     const char *command;               /* of the last continue_run */
     char plan_digest[SHA256_HEX_SIZE]; /* of the plan that was started */
 };

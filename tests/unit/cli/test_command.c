@@ -77,7 +77,7 @@ static void mistakes_name_the_word_and_the_remedy(void **UNUSED(state))
         {"plan a b -o", "the option \"output\" needs a value", NULL},
         {"plan --json=yes a b", "the option \"json\" takes no value", NULL},
         {"plan a b c", "\"c\" is one word too many", NULL},
-        {"plan a", "\"plan\" needs more words", "usage: upshift plan CLUSTER VERSION"},
+        {"plan", "\"plan\" needs more words", "usage: upshift plan CLUSTER [VERSION]"},
         {"run show", "\"show\" needs more words", "usage: upshift run show RUN"},
         {"cluster", "\"cluster\" needs a further word", NULL},
         {"--json", "a command is missing", "`upshift help` lists the commands"},

@@ -326,6 +326,11 @@ static void runs_are_listed_and_shown(void **UNUSED(state))
     AUTO_OUTCOME show = fake_call(&fake, "run show orders-cache-1");
     assert_int_equal(show.exit, EXIT_DONE);
     ASSERT_HAS(show.out, "run_created");
+    ASSERT_HAS(show.out, "plan_revised");
+    ASSERT_HAS(show.out, "\"digest\":\"3f9a\"");
+    assert_null(strstr(buf_text(&show.out), "rolling")); /* the plan itself is long */
+    AUTO_OUTCOME whole = fake_call(&fake, "run show orders-cache-1 --json");
+    ASSERT_HAS(whole.out, "rolling");
     AUTO_OUTCOME unknown = fake_call(&fake, "run show orders-cache-7");
     assert_int_equal(unknown.exit, EXIT_REFUSED);
     AUTO_OUTCOME nonsense = fake_call(&fake, "run show nonsense");
@@ -475,6 +480,80 @@ static void abandoning_wants_the_name_of_the_run(void **UNUSED(state))
     assert_string_equal(fake.command, "abandon");
 }
 
+/* --- claims of others --- */
+
+static void show_a_claim(struct fake *fake)
+{
+    static const char *owners[] = {"run old-3 of ada on db7 has the nodes since 12:00:00"};
+    static struct cli_claim_scope scopes[] = {{.step = "prepare/n1/backlog",
+        .node = "n1",
+        .what = "repl.setting repl-backlog-size = 67108864",
+        .before = "1048576"}};
+    fake_open(fake);
+    fake->claims =
+        (struct cli_claims){.owners = owners, .owner_count = 1, .scopes = scopes, .scope_count = 1};
+}
+
+static void a_claim_is_shown_before_it_is_ended(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    show_a_claim(&fake);
+    AUTO_OUTCOME asked = fake_call(&fake, "reconcile orders-cache --adopt");
+    assert_int_equal(asked.exit, EXIT_USAGE);
+    assert_int_equal(fake.act_counts[CLI_CLAIMS_LOOK], 1);
+    assert_int_equal(fake.act_counts[CLI_CLAIMS_ADOPT], 0);
+    ASSERT_HAS(asked.out, "run old-3 of ada on db7");
+    ASSERT_HAS(asked.out, "n1: repl.setting repl-backlog-size = 67108864 (before: 1048576)");
+    AUTO_OUTCOME adopted = fake_call(&fake, "reconcile orders-cache --adopt --yes");
+    assert_int_equal(adopted.exit, EXIT_DONE);
+    assert_int_equal(fake.act_counts[CLI_CLAIMS_ADOPT], 1);
+}
+
+static void clearing_a_claim_wants_the_name_again(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    show_a_claim(&fake);
+    AUTO_OUTCOME other = fake_call(&fake, "reconcile orders-cache --clear-claim orders --yes");
+    assert_int_equal(other.exit, EXIT_USAGE);
+    AUTO_OUTCOME both =
+        fake_call(&fake, "reconcile orders-cache --adopt --clear-claim orders-cache --yes");
+    assert_int_equal(both.exit, EXIT_USAGE);
+    assert_int_equal(fake.act_counts[CLI_CLAIMS_LOOK], 0);
+    AUTO_OUTCOME same =
+        fake_call(&fake, "reconcile orders-cache --clear-claim orders-cache --yes --json");
+    assert_int_equal(same.exit, EXIT_DONE);
+    assert_int_equal(fake.act_counts[CLI_CLAIMS_CLEAR], 1);
+    ASSERT_HAS(same.out, "\"is_cleared\":true");
+}
+
+static void a_claim_that_cannot_be_seen_is_not_called_cleared(void **UNUSED(state))
+{
+    static const char *unseen[] = {"n3: cannot open the claim"};
+    AUTO_FAKE fake;
+    show_a_claim(&fake);
+    fake.claims.unseen = unseen;
+    fake.claims.unseen_count = 1;
+    AUTO_OUTCOME outcome =
+        fake_call(&fake, "reconcile orders-cache --clear-claim orders-cache --yes");
+    assert_int_equal(outcome.exit, EXIT_CANNOT_SEE);
+    ASSERT_HAS(outcome.out, "not seen: n3: cannot open the claim");
+    fake.claims = (struct cli_claims){0};
+    AUTO_OUTCOME none = fake_call(&fake, "reconcile orders-cache --adopt --yes");
+    assert_int_equal(none.exit, EXIT_DONE);
+    assert_int_equal(fake.act_counts[CLI_CLAIMS_ADOPT], 0);
+}
+
+static void reconcile_alone_is_an_order_to_the_run(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    fake.ended = "{\"ok\":false,\"error\":{\"code\":\"run_ended\",\"what\":\"it is complete\"}}";
+    AUTO_OUTCOME outcome = fake_call(&fake, "reconcile orders-cache");
+    assert_int_equal(outcome.exit, EXIT_REFUSED);
+    assert_string_equal(fake.command, "reconcile");
+    assert_int_equal(fake.act_counts[CLI_CLAIMS_LOOK], 0);
+}
+
 static void finalize_is_never_done_unasked(void **UNUSED(state))
 {
     AUTO_FAKE fake;
@@ -527,6 +606,10 @@ int main(void)
         cmocka_unit_test(a_run_that_has_ended_answers_by_itself),
         cmocka_unit_test(resume_takes_one_of_accept_and_forward),
         cmocka_unit_test(abandoning_wants_the_name_of_the_run),
+        cmocka_unit_test(a_claim_is_shown_before_it_is_ended),
+        cmocka_unit_test(clearing_a_claim_wants_the_name_again),
+        cmocka_unit_test(a_claim_that_cannot_be_seen_is_not_called_cleared),
+        cmocka_unit_test(reconcile_alone_is_an_order_to_the_run),
         cmocka_unit_test(finalize_is_never_done_unasked),
         cmocka_unit_test(watch_needs_a_controller),
     };
