@@ -6,6 +6,7 @@
 #   make fuzz       each fuzzer for 60 s        make bench    measurements
 #   make long-kill, long-nodes, long-data, long-writes: tests of up to 20 minutes each
 #   make mutants    breaks the source in many places and wants a test to notice each
+#   make torture    every single thing goes wrong once, and in pairs: an hour
 #   make tidy       the source rules alone      make install  into PREFIX (/usr/local)
 #
 # YES=1 lets test and demo install missing packages through sudo.
@@ -46,6 +47,10 @@ long-kill long-nodes long-data long-writes: all
 mutants: all
 	scripts/mutants --build $(BUILD)
 
+torture: all
+	$(BUILD)/tests/torture/torture --whole 1/2 & first=$$!; \
+	$(BUILD)/tests/torture/torture --whole 2/2 && wait $$first
+
 tidy:
 	tests/tidy/tidy.py
 
@@ -55,4 +60,4 @@ install: all
 clean:
 	rm -rf build build-asan build-tsan build-clang
 
-.PHONY: all test fuzz demo bench mutants tidy install clean long-kill long-nodes long-data long-writes
+.PHONY: all test fuzz demo bench mutants torture tidy install clean long-kill long-nodes long-data long-writes

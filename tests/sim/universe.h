@@ -5,6 +5,9 @@
  * disk, operator and probe are simulated, in one thread, and every choice is drawn from the seed.
  * A controller that dies leaves its journal and the world; the next one resumes with them. After
  * `trouble_ms` nothing goes wrong any more, and then the run has to end.
+ *
+ * Besides by chance, things go wrong by order: a strike hits the n-th append, send, answer or
+ * allocation, and the next strike is counted from there (tests/torture).
  */
 #ifndef UPSHIFT_TESTS_SIM_UNIVERSE_H
 #define UPSHIFT_TESTS_SIM_UNIVERSE_H
@@ -17,10 +20,34 @@
 struct universe_trouble {
     struct sim_faults calls;  /* of servers */
     unsigned blind_pct;       /* a reading of the cluster misses one node */
+    unsigned torn_pct;        /* in a reading of the cluster some nodes answer later */
+    unsigned twice_permille;  /* an act is done twice */
+    unsigned freeze_permille; /* the controller stands still for up to a minute */
     unsigned death_permille;  /* the controller dies: at each commit, send and answer */
     unsigned full_permille;   /* the journal cannot append: the controller ends */
     unsigned meddle_permille; /* an operator pauses, resumes, finalizes, ends the process */
     unsigned wall_permille;   /* the wall clock jumps by up to a day; draws from its own seed */
+};
+
+/* Where a strike hits. */
+enum universe_place {
+    PLACE_APPEND,     /* the journal: a batch of records */
+    PLACE_SEND,       /* the engine hands a task to a worker */
+    PLACE_ANSWER,     /* the engine hears what became of a task */
+    PLACE_ALLOCATION, /* the controller wants memory */
+    PLACE_COUNT,
+};
+
+enum universe_blow {
+    BLOW_FAILS,       /* append: no space left */
+    BLOW_DIES_BEFORE, /* the controller dies, and it does not happen */
+    BLOW_DIES_AFTER,  /* it happens, and the controller dies without hearing of it */
+};
+
+struct universe_strike {
+    enum universe_place place;
+    int64_t index; /* 1: the next one */
+    enum universe_blow blow;
 };
 
 /* Something that the world does once: when the run is in a state for the first time. */
@@ -34,7 +61,9 @@ struct universe_options {
     const struct plan *plan;
     uint64_t seed;
     struct universe_trouble trouble;
-    int64_t trouble_ms;    /* how long it may go wrong */
+    int64_t trouble_ms; /* how long it may go wrong */
+    const struct universe_strike *strikes;
+    size_t strike_count;
     int64_t abort_at_ms;   /* an operator aborts then; 0: never */
     int64_t questions_max; /* then the operator aborts; 0: that is a failure */
     struct universe_event event;
@@ -48,11 +77,17 @@ struct universe_end {
     size_t question_count;
     size_t record_count;
     size_t counts[JOURNAL_FINISH + 1];         /* of records by type */
+    int64_t places[PLACE_COUNT];               /* how often each was passed since the last strike */
+    size_t strikes_left;                       /* that hit nothing */
     char digest[SHA256_HEX_SIZE];              /* of the journal */
     char digest_without_wall[SHA256_HEX_SIZE]; /* the same but for wall times */
     char complaint[512];                       /* "" when all is well */
 };
 
 void universe_run(const struct universe_options *options, struct universe_end *ret_end);
+
+/* The controller is about to allocate; does not return when it dies of that. Called by programs
+ * that are linked so (tests/torture); does nothing while no controller is at work. */
+void universe_on_allocation(void);
 
 #endif

@@ -93,6 +93,24 @@ enum sim_fault {
 void sim_fail_next(
     struct sim *sim, const char *op, const char *node, enum sim_fault fault, int64_t delay_ms);
 
+/* The same for the n-th call from now on, whatever it is and to whom. */
+void sim_fail_call(struct sim *sim, int64_t index, enum sim_fault fault);
+
+/* How many calls have reached the world so far. */
+int64_t sim_get_call_count(struct sim *sim);
+
+/* Is a call in the world at this moment? For a test in one thread only. */
+bool sim_is_busy(struct sim *sim);
+
+/* The same for the n-th call from now on (1: the next), whatever it is and to whom. */
+void sim_fail_call(struct sim *sim, int64_t index, enum sim_fault fault);
+
+/* How many calls have reached the world so far. */
+int64_t sim_get_call_count(struct sim *sim);
+
+/* Is a call in the world at this moment? For tests in one thread only. */
+bool sim_is_busy(struct sim *sim);
+
 /* The world acts: the node's process dies at once, as by SIGKILL. */
 void sim_crash_node(struct sim *sim, const char *node);
 

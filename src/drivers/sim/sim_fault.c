@@ -53,6 +53,31 @@ static struct sim_scripted draw_fault(struct sim *sim)
     return fault;
 }
 
+void sim_fail_call(struct sim *sim, int64_t index, enum sim_fault fault)
+{
+    pthread_mutex_lock(&sim->mutex);
+    sim->struck_call = sim->call_count + index;
+    sim->struck_fault = fault;
+    pthread_mutex_unlock(&sim->mutex);
+}
+
+int64_t sim_get_call_count(struct sim *sim)
+{
+    pthread_mutex_lock(&sim->mutex);
+    const int64_t count = sim->call_count;
+    pthread_mutex_unlock(&sim->mutex);
+    return count;
+}
+
+bool sim_is_busy(struct sim *sim)
+{
+    if (pthread_mutex_trylock(&sim->mutex) != 0) {
+        return true;
+    }
+    pthread_mutex_unlock(&sim->mutex);
+    return false;
+}
+
 static struct err *lost_reply(const struct sim_act *act)
 {
     struct err *err = err_new(ERR_UNKNOWN, act->node->inv->name, "no answer to %s", act->op);
@@ -68,9 +93,13 @@ static void delay_act(struct sim_act *act, int64_t delay_ms, int64_t left_ms)
 
 static struct err *suffer_fault(struct sim_act *act, int64_t left_ms)
 {
+    struct sim *sim = act->sim;
     struct sim_scripted fault;
-    if (!take_scripted(act->sim, act->op, act->node->inv->name, &fault)) {
-        fault = draw_fault(act->sim);
+    sim->call_count++;
+    if (sim->call_count == sim->struck_call) {
+        fault = (struct sim_scripted){.fault = sim->struck_fault, .delay_ms = left_ms};
+    } else if (!take_scripted(sim, act->op, act->node->inv->name, &fault)) {
+        fault = draw_fault(sim);
     }
     switch (fault.fault) {
     case SIM_FAULT_DROP_REPLY:
@@ -83,7 +112,7 @@ static struct err *suffer_fault(struct sim_act *act, int64_t left_ms)
         delay_act(act, fault.delay_ms, left_ms);
         break;
     case SIM_FAULT_CRASH:
-        sim_end_process(act->sim, act->node);
+        sim_end_process(sim, act->node);
         break;
     case SIM_FAULT_NONE:
     default:

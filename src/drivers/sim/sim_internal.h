@@ -175,6 +175,9 @@ struct sim {
     int64_t stall_ms_max;
     struct sim_scripted script[SIM_SCRIPT_MAX];
     size_t script_count;
+    int64_t call_count;
+    int64_t struck_call; /* the call with this number goes wrong so */
+    enum sim_fault struck_fault;
     struct sim_host host;
     struct sim_service service;
     struct sim_package package;
