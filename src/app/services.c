@@ -78,7 +78,7 @@ static struct err *dry_start_all(
     return NULL;
 }
 
-static struct err *add_target(
+static struct err *add_target_programs(
     struct world *world, const struct cli_request *request, struct facts *facts)
 {
     AUTO_ARENA arena = {0};
@@ -113,7 +113,7 @@ static struct err *gather(const struct cli_request *request, struct facts *facts
     const struct call call = call_within(FACTS_MS);
     err = world_read_facts(&world, &call, facts);
     if (err == NULL && request->target != NULL) {
-        err = add_target(&world, request, facts);
+        err = add_target_programs(&world, request, facts);
     }
     world_close(&world);
     return err;

@@ -9,7 +9,7 @@
 #include "cli/session.h"
 #include "cli/steer.h"
 
-static const char *or_unknown(const char *text)
+static const char *text_or_unknown(const char *text)
 {
     return text == NULL ? "?" : text;
 }
@@ -54,8 +54,9 @@ static void print_claims(const struct session *session, const struct cli_claims 
         const struct cli_claim_scope *scope = &claims->scopes[i];
         buf_printf(&text, "%s%s: %s (before: %s)%s%s\n",
             i == 0 ? "temporary changes that it has not taken back:\n  - " : "  - ",
-            or_unknown(scope->node), or_unknown(scope->what), or_unknown(scope->before),
-            scope->outcome == NULL ? "" : ": ", scope->outcome == NULL ? "" : scope->outcome);
+            text_or_unknown(scope->node), text_or_unknown(scope->what),
+            text_or_unknown(scope->before), scope->outcome == NULL ? "" : ": ",
+            scope->outcome == NULL ? "" : scope->outcome);
     }
     for (size_t i = 0; i < claims->unseen_count; i++) {
         buf_printf(&text, "not seen: %s\n", claims->unseen[i]);

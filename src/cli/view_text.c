@@ -126,7 +126,7 @@ void view_append_news(
 
 /* --- status --- */
 
-static void append_question(const struct json *snapshot, struct buf *text)
+static void append_reasons(const struct json *snapshot, struct buf *text)
 {
     const struct json *question = js_get(snapshot, "question");
     if (!js_is(question, JS_OBJECT)) {
@@ -257,7 +257,7 @@ void view_append_status(const struct json *snapshot, struct buf *ret_text)
     if (ret_text->size > before) {
         buf_append_char(ret_text, '\n');
     }
-    append_question(snapshot, ret_text);
+    append_reasons(snapshot, ret_text);
     append_replan(snapshot, ret_text);
     append_soak(snapshot, ret_text);
     append_probe(snapshot, ret_text);
