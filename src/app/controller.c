@@ -265,6 +265,8 @@ static struct err *open_executor(struct controller *controller)
         .run = controller->run.state.id,
         .read_facts = read_facts,
         .facts_context = controller,
+        .claims = &claims_ops,
+        .claims_context = &controller->claims,
     };
     if (err == NULL) {
         err = executor_check_plan(&controller->executor, &controller->run.plan);
