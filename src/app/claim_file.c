@@ -33,6 +33,7 @@ static const struct codec_field claim_fields[] = {
     CODEC_TEXT(struct claim_file, run_status),
     CODEC_INT(struct claim_file, ttl_ms),
     CODEC_INT(struct claim_file, seq),
+    CODEC_TEXT(struct claim_file, head),
     CODEC_INT(struct claim_file, changed_wall_ms),
     CODEC_JSON(struct claim_file, scopes),
     CODEC_END,

@@ -3,6 +3,7 @@
 #include "app/claim_file.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "drivers/fence.h"
@@ -28,6 +29,8 @@ struct claiming {
     struct arena *arena; /* of the answer */
     struct claim_answer *answer;
     struct claim_owner owner;
+    struct journal *journal; /* ours, to look things up; NULL: there is none */
+    char head[SHA256_HEX_SIZE];
     struct claim_survey survey;
     enum claim_kind *kinds;  /* as survey.nodes */
     const char **texts_were; /* before we wrote; NULL: there was none */
@@ -48,35 +51,28 @@ static bool has_surely_ended(const struct claim_owner *owner, const struct claim
     return text_equal(owner->host, here->host) && text_equal(owner->journal, here->journal);
 }
 
-static bool is_first_record(struct journal *journal, const char *run, const char *hash)
+/* Does our journal know this run, with this record? An older copy does not know the later ones, and
+ * what it appends instead has other hashes. */
+static bool is_in_journal(
+    struct journal *journal, const char *run, int64_t seq, const char *wanted_hash)
 {
-    AUTO_ARENA arena = {0};
-    struct journal_record *records = NULL;
-    size_t count = 0;
-    AUTO_ERR err = journal->ops->read(journal, run, &arena, &records, &count);
-    const bool is_first = err == NULL && count > 0 && text_equal(records[0].hash, hash);
-    journal_records_release(records, count);
-    return is_first;
+    char hash[SHA256_HEX_SIZE] = "";
+    AUTO_ERR err = journal == NULL ? NULL : store_read_hash(journal, run, seq, hash);
+    return err == NULL && hash[0] != '\0' && text_equal(hash, wanted_hash);
 }
 
 /* Does our own journal say that this run has ended? Its last release did not reach the node. */
-static bool has_ended_here(const struct claims *claims, const struct claim_file *file)
+static bool has_ended_here(struct journal *journal, const struct claim_file *file)
 {
     AUTO_ARENA arena = {0};
-    struct journal *journal = NULL;
     struct journal_run *runs = NULL;
     size_t count = 0;
     bool has_ended = false;
-    AUTO_ERR err = store_open(claims->directory, /* read_only= */ true, &journal);
-    if (err != NULL) {
-        return false;
-    }
-    AUTO_ERR unlisted = journal->ops->list_runs(journal, &arena, &runs, &count);
-    for (size_t i = 0; unlisted == NULL && i < count; i++) {
+    AUTO_ERR err = journal == NULL ? NULL : journal->ops->list_runs(journal, &arena, &runs, &count);
+    for (size_t i = 0; err == NULL && i < count; i++) {
         has_ended |= runs[i].is_final && text_equal(runs[i].id, file->run) &&
-                     is_first_record(journal, file->run, file->origin);
+                     is_in_journal(journal, file->run, 1, file->origin);
     }
-    journal->ops->close(journal);
     return has_ended;
 }
 
@@ -89,7 +85,7 @@ static enum claim_kind judge_own_run(const struct claiming *claiming, const stru
     if (request->act != CLAIM_TAKE) {
         return file->epoch >= request->epoch ? KIND_AHEAD : KIND_EARLIER;
     }
-    if (file->seq > request->seq) {
+    if (!is_in_journal(claiming->journal, claiming->claims->run, file->seq, file->head)) {
         return KIND_AHEAD;
     }
     const bool may_live =
@@ -115,7 +111,7 @@ static enum claim_kind judge_claim(const struct claiming *claiming, const struct
     if (text_equal(file->origin, claiming->claims->origin)) {
         return judge_own_run(claiming, file);
     }
-    if (file->state != CLAIM_RELEASED && !has_ended_here(claiming->claims, file)) {
+    if (file->state != CLAIM_RELEASED && !has_ended_here(claiming->journal, file)) {
         return KIND_FOREIGN;
     }
     /* Whoever cleared our claim, or had it after us, has taken the cluster out of our hands. */
@@ -153,10 +149,10 @@ static void say_ahead(struct claiming *claiming, const struct claim_seen *seen)
     const struct claim_file *file = &seen->file;
     claiming->answer->is_ahead = true;
     claiming->answer->reason = arena_format(arena,
-        "the claim of run %s on %s (epoch %lld, record %lld) is ahead of this journal (epoch %lld, "
-        "record %lld): the journal is an older copy, or the run was taken over",
+        "the claim of run %s on %s is of epoch %lld and record %lld, which this journal (epoch "
+        "%lld) does not have: the journal is an older copy, or the run was taken over",
         file->run, seen->node->name, (long long)file->epoch, (long long)file->seq,
-        (long long)claiming->request->epoch, (long long)claiming->request->seq);
+        (long long)claiming->request->epoch);
     claiming->answer->remedy = arena_format(arena,
         "put the newest journal back; if it is lost: `upshift reconcile %s --adopt` takes back "
         "the temporary changes that the claim lists, and then the claim",
@@ -236,6 +232,7 @@ static struct claim_file make_claim(const struct claiming *claiming, int64_t epo
         .run_status = request->state,
         .ttl_ms = CLAIM_TTL_MS,
         .seq = request->seq,
+        .head = claiming->head,
         .changed_wall_ms = clock_wall_ms(claiming->call->clock),
         .scopes = js_ref(request->scopes),
     };
@@ -421,8 +418,9 @@ static struct err *renew_claim(struct claiming *claiming)
 {
     struct claim_file file = make_claim(claiming, claiming->request->epoch);
     for (size_t i = 0; i < claiming->survey.count; i++) {
-        /* Also where there is none: a node that came later, or whose directory was emptied. */
-        if (claiming->kinds[i] < KIND_UNSEEN) {
+        /* Also where there is none: a node that came later, or whose directory was emptied. But who
+         * has lost one of them leaves the others as they are. */
+        if (claiming->kinds[i] < KIND_UNSEEN && !is_refused(claiming)) {
             write_node(claiming, i, &file);
         }
     }
@@ -448,9 +446,36 @@ static struct err *release_claim(struct claiming *claiming)
     return NULL;
 }
 
-static void begin_claiming(struct claiming *claiming)
+/* A reader of its own: the engine's handle is for its thread. */
+static struct err *open_journal_beside(struct claiming *claiming)
 {
     const struct claims *claims = claiming->claims;
+    AUTO_FREE char *path = mem_format("%s/journal.db", claims->directory);
+    struct err *err = fs_exists(path)
+                          ? store_open(claims->directory, /* read_only= */ true, &claiming->journal)
+                          : NULL;
+    if (err == NULL && claiming->journal != NULL) {
+        err =
+            store_read_hash(claiming->journal, claims->run, claiming->request->seq, claiming->head);
+    }
+    return err;
+}
+
+static void end_claiming(struct claiming *claiming)
+{
+    if (claiming->journal != NULL) {
+        claiming->journal->ops->close(claiming->journal);
+    }
+    claim_survey_release(&claiming->survey);
+}
+
+static struct err *begin_claiming(struct claiming *claiming)
+{
+    const struct claims *claims = claiming->claims;
+    struct err *err = open_journal_beside(claiming);
+    if (err != NULL) {
+        return err;
+    }
     claim_survey_read(claiming->call, claims->world, &claiming->survey);
     struct arena *scratch = &claiming->survey.arena;
     const size_t count = claiming->survey.count;
@@ -461,6 +486,7 @@ static void begin_claiming(struct claiming *claiming)
     for (size_t i = 0; i < count; i++) {
         judge_node(claiming, i);
     }
+    return NULL;
 }
 
 static struct err *claims_act(const struct call *call, void *context,
@@ -480,12 +506,14 @@ static struct err *claims_act(const struct call *call, void *context,
         .arena = arena,
         .answer = &answer,
     };
-    begin_claiming(&claiming);
-    struct err *err = acts[request->act](&claiming);
+    struct err *err = begin_claiming(&claiming);
+    if (err == NULL) {
+        err = acts[request->act](&claiming);
+    }
     if (err == NULL) {
         *ret_answer = answer;
     }
-    claim_survey_release(&claiming.survey);
+    end_claiming(&claiming);
     return err;
 }
 
@@ -530,12 +558,12 @@ struct err *claims_refuse_foreign(
     const struct claim_request request = {.act = CLAIM_TAKE};
     struct claiming claiming = {
         .claims = &nobody, .call = call, .request = &request, .arena = &arena, .answer = &answer};
-    begin_claiming(&claiming);
-    claim_survey_release(&claiming.survey);
-    if (!answer.is_foreign) {
-        return NULL;
+    struct err *err = begin_claiming(&claiming);
+    end_claiming(&claiming);
+    if (err != NULL || !answer.is_foreign) {
+        return err;
     }
-    struct err *err = err_new(ERR_REFUSED, world->cluster->name, "%s", answer.reason);
+    err = err_new(ERR_REFUSED, world->cluster->name, "%s", answer.reason);
     return err_hint(err_code(err, "claimed"), "%s", answer.remedy);
 }
 

@@ -30,6 +30,7 @@ static const char *const query_texts[DB_QUERY_COUNT] = {
                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     [DB_GET_RECORDS] = "SELECT seq, epoch, def, type, step, attempt, boot_id, boottime_ms, wall_ms,"
                        " body, body_blob, hash FROM record WHERE run = ?1 ORDER BY seq",
+    [DB_GET_HASH] = "SELECT hash FROM record WHERE run = ?1 AND seq = ?2",
 };
 
 struct db_failure {

@@ -31,6 +31,7 @@ enum db_query {
     DB_LIST_RUNS,
     DB_PUT_RECORD,
     DB_GET_RECORDS,
+    DB_GET_HASH,
     DB_QUERY_COUNT,
 };
 

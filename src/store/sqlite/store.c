@@ -189,6 +189,27 @@ static struct err *store_list_runs(
     return err;
 }
 
+struct err *store_read_hash(
+    struct journal *journal, const char *run, int64_t seq, char ret_hash[SHA256_HEX_SIZE])
+{
+    struct db *db = &store_of(journal)->db;
+    sqlite3_stmt *row = NULL;
+    bool has_row = false;
+    AUTO_ARENA arena = {0};
+    struct err *err = db_prepare(db, DB_GET_HASH, &row);
+    if (err != NULL) {
+        return err;
+    }
+    db_bind_text(row, 1, run);
+    sqlite3_bind_int64(row, 2, seq);
+    err = db_step(db, row, &has_row);
+    if (err == NULL) {
+        (void)snprintf(ret_hash, SHA256_HEX_SIZE, "%s", has_row ? db_text(row, 0, &arena) : "");
+    }
+    (void)sqlite3_reset(row);
+    return err;
+}
+
 static struct err *store_put_blob(
     struct journal *journal, const char *text, size_t size, char ret_digest[SHA256_HEX_SIZE])
 {

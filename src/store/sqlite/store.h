@@ -23,6 +23,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/sha256.h"
 #include "engine/journal.h"
 
 /* Opens <directory>/journal.db; for writing, makes the folder and the file and brings an older
@@ -30,6 +31,11 @@
  * Blocks: on the disk; on another program's lock at most 250 ms. */
 MUST_USE struct err *store_open(
     const char *directory, bool read_only, struct journal **ret_journal);
+
+/* Reads the hash of one record, "" when the run has none of that number: does a journal that was
+ * copied once still tell the same story? `journal` is one that store_open() gave. */
+MUST_USE struct err *store_read_hash(
+    struct journal *journal, const char *run, int64_t seq, char ret_hash[SHA256_HEX_SIZE]);
 
 struct store_lock;
 

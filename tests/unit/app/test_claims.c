@@ -42,6 +42,7 @@ struct stage {
     struct world world;
     struct rival_host host;
     struct counting_fence fence;
+    char folder[32];
     struct claims ours, theirs;
     struct arena arena;
     struct claim_answer answer;
@@ -85,23 +86,53 @@ static struct err *count_cut(const struct call *UNUSED(call), struct fence *fenc
 
 static const struct fence_ops counting_ops = {.name = "counting", .cut = count_cut};
 
+enum { RECORDS = 50 };
+
+/* A state directory with a run of its own; both are called "sim-1". */
+static struct claims make_side(struct stage *stage, const char *name)
+{
+    const char *directory = arena_format(&stage->arena, "%s/%s/sim", stage->folder, name);
+    struct journal *journal = NULL;
+    struct journal_run run = {0};
+    AUTO_ERR opened = store_open(directory, /* read_only= */ false, &journal);
+    assert_null(opened);
+    AUTO_ERR made = journal->ops->create_run(journal, "sim", "a -> b", 1, &stage->arena, &run);
+    assert_null(made);
+    AUTO_JSON body = js_object();
+    js_put_text(body, "who", name);
+    struct journal_record records[RECORDS];
+    for (int i = 0; i < RECORDS; i++) {
+        records[i] = (struct journal_record){
+            .epoch = 1, .def = 1, .type = JOURNAL_OPERATOR, .boot_id = "b", .body = body};
+    }
+    AUTO_ERR appended =
+        journal->ops->append(journal, run.id, records, RECORDS, "RUNNING", /* is_final= */ false);
+    assert_null(appended);
+    const char *origin = arena_strdup(&stage->arena, records[0].hash);
+    journal->ops->close(journal);
+    return (struct claims){&stage->world, directory, origin, run.id};
+}
+
 static void open_stage(struct stage *stage)
 {
-    *stage = (struct stage){0};
+    *stage = (struct stage){.folder = "/tmp/upshift-claims-XXXXXX"};
+    assert_non_null(mkdtemp(stage->folder));
     fixture_open(&stage->fixture, &(struct fixture_options){.seed = 1});
     stage->world = *stage->fixture.world;
     stage->host = (struct rival_host){{&rival_ops}, stage->world.host, NULL, NULL};
     stage->fence.base.ops = &counting_ops;
     stage->world.host = &stage->host.base;
     stage->world.fence = &stage->fence.base;
-    stage->ours = (struct claims){&stage->world, "/state/ours/sim", "0a11", "sim-1"};
-    stage->theirs = (struct claims){&stage->world, "/state/theirs/sim", "0b22", "sim-1"};
+    stage->ours = make_side(stage, "ours");
+    stage->theirs = make_side(stage, "theirs");
 }
 
 static void close_stage(struct stage *stage)
 {
     fixture_close(&stage->fixture);
     arena_release(&stage->arena);
+    AUTO_ERR err = fs_remove_tree(stage->folder);
+    assert_null(err);
 }
 #define AUTO_STAGE CLEANUP(close_stage) struct stage
 
@@ -230,9 +261,9 @@ static void the_first_is_on_every_node_and_may_act(void **UNUSED(state))
         const struct claim_file *file = &survey.nodes[i].file;
         assert_true(survey.nodes[i].is_parsed);
         assert_string_equal(file->cluster, "sim");
-        assert_string_equal(file->origin, "0a11");
+        assert_string_equal(file->origin, stage.ours.origin);
         assert_string_equal(file->run, "sim-1");
-        assert_string_equal(file->owner.journal, "/state/ours/sim");
+        assert_string_equal(file->owner.journal, stage.ours.directory);
         assert_int_equal(file->owner.pid, getpid());
         assert_int_equal(file->seq, 10);
         assert_int_equal(file->state, CLAIM_LIVE);
@@ -254,7 +285,7 @@ static void a_second_is_refused_names_the_first_and_changes_nothing(void **UNUSE
         AUTO_FREE char *before = all_texts(&stage);
         act(&stage, &stage.theirs, &take_1);
         expect_foreign(&stage, "run sim-1 of cluster sim");
-        assert_non_null(strstr(stage.answer.reason, "/state/ours/sim"));
+        assert_non_null(strstr(stage.answer.reason, stage.ours.directory));
         assert_non_null(strstr(stage.answer.reason, states[i]->state));
         AUTO_FREE char *after = all_texts(&stage);
         assert_string_equal(before, after);
@@ -338,9 +369,12 @@ static void what_an_earlier_controller_left_open_is_cut_on_every_node(void **UNU
 {
     AUTO_STAGE stage;
     open_stage(&stage);
-    struct claim_file file = foreign_file();
-    file.origin = "0a11";
-    file.state = CLAIM_PARKED; /* its journal came here */
+    take(&stage, &stage.ours);
+    AUTO_CLAIM_SURVEY survey = read_all(&stage);
+    struct claim_file file = survey.nodes[0].file; /* its journal came here */
+    file.owner = foreign_file().owner;
+    file.state = CLAIM_PARKED;
+    file.epoch = 7;
     put_file(&stage, "n1", &file);
     put_file(&stage, "n2", &file);
     act(&stage, &stage.ours, &take_1);
@@ -348,7 +382,7 @@ static void what_an_earlier_controller_left_open_is_cut_on_every_node(void **UNU
     assert_int_equal(stage.answer.epoch_max, 8);
     assert_int_equal(stage.fence.cut_count, NODES);
     assert_int_equal(stage.fence.epoch, 8);
-    assert_string_equal(stage.fence.run, "sim-4");
+    assert_string_equal(stage.fence.run, "sim-1");
 }
 
 static void who_cannot_be_cut_is_not_taken_over(void **UNUSED(state))
@@ -373,30 +407,39 @@ static void the_same_run_steered_from_elsewhere_is_foreign(void **UNUSED(state))
 {
     AUTO_STAGE stage;
     open_stage(&stage);
-    struct claim_file file = foreign_file();
-    file.origin = "0a11";
+    take(&stage, &stage.ours);
+    AUTO_CLAIM_SURVEY survey = read_all(&stage);
+    struct claim_file file = survey.nodes[0].file;
+    file.owner = foreign_file().owner;
     put_file(&stage, "n2", &file);
     act(&stage, &stage.ours, &take_1);
     expect_foreign(&stage, "n2 is claimed by alice");
 }
 
-static void a_claim_ahead_of_the_journal_is_refused(void **UNUSED(state))
+/* Of the same run and the same number, but not the same record: the copy has gone its own way. */
+static void a_claim_with_a_record_that_the_journal_lacks_is_refused(void **UNUSED(state))
 {
-    AUTO_STAGE stage;
-    open_stage(&stage);
-    act(&stage, &stage.ours, &park_1);
-    AUTO_CLAIM_SURVEY survey = read_all(&stage);
-    struct claim_file file = survey.nodes[0].file;
-    file.owner.pid = 1;
-    put_file(&stage, "n4", &file);
-    AUTO_FREE char *before = all_texts(&stage);
-    act(&stage, &stage.ours, &take_1);
-    assert_true(stage.answer.is_ahead);
-    assert_int_equal(stage.answer.held_count, 0);
-    assert_non_null(strstr(stage.answer.reason, "record 30) is ahead of this journal"));
-    assert_non_null(strstr(stage.answer.remedy, "upshift reconcile sim --adopt"));
-    AUTO_FREE char *after = all_texts(&stage);
-    assert_string_equal(before, after);
+    for (int i = 0; i < 2; i++) {
+        AUTO_STAGE stage;
+        open_stage(&stage);
+        take(&stage, &stage.ours);
+        AUTO_CLAIM_SURVEY survey = read_all(&stage);
+        struct claim_file file = survey.nodes[0].file;
+        file.owner.pid = 1;
+        file.seq = i == 0 ? RECORDS + 1 : file.seq;
+        file.head = stage.theirs.origin;
+        put_file(&stage, "n4", &file);
+        AUTO_FREE char *before = all_texts(&stage);
+        act(&stage, &stage.ours, &park_1);
+        assert_true(stage.answer.is_ahead);
+        act(&stage, &stage.ours, &take_1);
+        assert_true(stage.answer.is_ahead);
+        assert_int_equal(stage.answer.held_count, 0);
+        assert_non_null(strstr(stage.answer.reason, "which this journal (epoch 1) does not have"));
+        assert_non_null(strstr(stage.answer.remedy, "upshift reconcile sim --adopt"));
+        AUTO_FREE char *after = all_texts(&stage);
+        assert_string_equal(before, after);
+    }
 }
 
 static void a_controller_that_was_taken_over_notices_when_it_renews(void **UNUSED(state))
@@ -528,38 +571,47 @@ static void a_release_leaves_the_claims_of_others(void **UNUSED(state))
 /* A run of this state directory that ended while one node could not be written. */
 static void a_run_that_has_ended_here_is_no_stranger(void **UNUSED(state))
 {
-    char folder[] = "/tmp/upshift-claims-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    for (int is_final = 0; is_final < 2; is_final++) {
-        AUTO_STAGE stage;
-        open_stage(&stage);
-        struct journal *journal = NULL;
-        struct journal_run run = {0};
-        AUTO_ERR opened = store_open(folder, /* read_only= */ false, &journal);
-        assert_null(opened);
-        AUTO_ERR made = journal->ops->create_run(journal, "sim", "a -> b", 1, &stage.arena, &run);
-        assert_null(made);
-        AUTO_JSON body = js_object();
-        struct journal_record record = {
-            .epoch = 1, .def = 1, .type = JOURNAL_RUN_CREATED, .boot_id = "b", .body = body};
-        AUTO_ERR appended = journal->ops->append(
-            journal, run.id, &record, 1, is_final ? "COMPLETE" : "RUNNING", is_final);
-        assert_null(appended);
-        struct claim_file file = foreign_file();
-        file.run = run.id;
-        file.origin = arena_strdup(&stage.arena, record.hash);
-        put_file(&stage, "n1", &file);
-        file.origin = "0b22"; /* another's run of the same name */
-        journal->ops->close(journal);
-        stage.ours.directory = folder;
-        act(&stage, &stage.ours, &take_1);
-        assert_int_equal(stage.answer.is_foreign, is_final == 0);
-        put_file(&stage, "n1", &file);
-        act(&stage, &stage.ours, &take_1);
-        assert_true(stage.answer.is_foreign);
-    }
-    AUTO_ERR removed = fs_remove_tree(folder);
-    assert_null(removed);
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    struct claim_file file = foreign_file();
+    file.run = stage.ours.run;
+    file.origin = stage.ours.origin;
+    put_file(&stage, "n1", &file);
+    struct claims next = stage.ours; /* a later run */
+    next.run = "sim-2";
+    next.origin = "0c33";
+    act(&stage, &next, &take_1);
+    assert_true(stage.answer.is_foreign); /* it has not ended */
+
+    struct journal *journal = NULL;
+    AUTO_ERR opened = store_open(stage.ours.directory, /* read_only= */ false, &journal);
+    assert_null(opened);
+    AUTO_JSON body = js_object();
+    struct journal_record last = {
+        .epoch = 1, .def = 1, .type = JOURNAL_FINISH, .boot_id = "b", .body = body};
+    AUTO_ERR appended =
+        journal->ops->append(journal, stage.ours.run, &last, 1, "COMPLETE", /* is_final= */ true);
+    assert_null(appended);
+    journal->ops->close(journal);
+    take(&stage, &next);
+    file.origin = stage.theirs.origin; /* another's run of the same name */
+    put_file(&stage, "n1", &file);
+    act(&stage, &next, &take_1);
+    assert_true(stage.answer.is_foreign);
+}
+
+static void an_unreadable_journal_takes_nothing(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    AUTO_FREE char *path = mem_format("%s/journal.db", stage.ours.directory);
+    AUTO_ERR written = fs_write(path, "garbage", 7, 0600);
+    assert_null(written);
+    AUTO_ERR err = try_act(&stage, &stage.ours, &take_1);
+    assert_non_null(err);
+    assert_string_equal(err->code, "journal_damaged");
+    AUTO_FREE char *texts = all_texts(&stage);
+    assert_non_null(strstr(texts, "n1:none\nn2:none\n"));
 }
 
 static void nothing_is_planned_under_the_run_of_another(void **UNUSED(state))
@@ -607,7 +659,7 @@ int main(void)
         cmocka_unit_test(what_an_earlier_controller_left_open_is_cut_on_every_node),
         cmocka_unit_test(who_cannot_be_cut_is_not_taken_over),
         cmocka_unit_test(the_same_run_steered_from_elsewhere_is_foreign),
-        cmocka_unit_test(a_claim_ahead_of_the_journal_is_refused),
+        cmocka_unit_test(a_claim_with_a_record_that_the_journal_lacks_is_refused),
         cmocka_unit_test(a_controller_that_was_taken_over_notices_when_it_renews),
         cmocka_unit_test(a_claim_cleared_by_hand_is_noticed_and_not_put_back),
         cmocka_unit_test(a_node_without_a_claim_gets_it_at_the_next_renewal),
@@ -617,6 +669,7 @@ int main(void)
         cmocka_unit_test(what_nobody_understands_is_somebodys),
         cmocka_unit_test(a_release_leaves_the_claims_of_others),
         cmocka_unit_test(a_run_that_has_ended_here_is_no_stranger),
+        cmocka_unit_test(an_unreadable_journal_takes_nothing),
         cmocka_unit_test(nothing_is_planned_under_the_run_of_another),
         cmocka_unit_test(a_host_that_does_not_answer_is_not_taken_for_a_claim),
     };

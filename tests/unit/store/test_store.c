@@ -48,6 +48,24 @@ static void append_sets_seq_and_hash(void **state)
     journal_records_release(records, 2);
 }
 
+static void one_hash_is_read_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_ok(fixture_append(fixture, 3));
+    struct journal_record *records = NULL;
+    size_t count = 0;
+    assert_ok(fixture->journal->ops->read(
+        fixture->journal, fixture->run, &fixture->arena, &records, &count));
+    char hash[SHA256_HEX_SIZE] = "untouched";
+    assert_ok(store_read_hash(fixture->journal, fixture->run, 2, hash));
+    assert_string_equal(hash, records[1].hash);
+    assert_ok(store_read_hash(fixture->journal, fixture->run, 4, hash));
+    assert_string_equal(hash, "");
+    assert_ok(store_read_hash(fixture->journal, "orders-9", 1, hash));
+    assert_string_equal(hash, "");
+    journal_records_release(records, count);
+}
+
 static void the_hash_is_what_the_documentation_says(void **state)
 {
     struct fixture *fixture = *state;
@@ -222,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(records_are_read_in_the_order_of_their_appends),
         CASE(append_sets_seq_and_hash),
+        CASE(one_hash_is_read_alone),
         CASE(the_hash_is_what_the_documentation_says),
         CASE(runs_are_numbered_and_listed_newest_first),
         CASE(an_append_without_a_state_keeps_the_listed_one),
