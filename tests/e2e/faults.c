@@ -4,8 +4,9 @@
  * UPSHIFT_KILL="<place>:<step>" makes the controller end itself with SIGKILL: before or after the
  * commit of that step's intent (before_intent, after_intent), after its act and before anybody
  * knows (after_send), before the commit of its outcome (before_outcome). With the place
- * freeze_before_send it stops itself (SIGSTOP) right before the act instead. A controller that is
- * started without the variable is upshift itself.
+ * freeze_before_send it stops itself (SIGSTOP) right before the act instead, with freeze_after_look
+ * when its connection stands and the claim was seen to be its own. A controller that is started
+ * without the variable is upshift itself.
  */
 #include <assert.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include "base/attr.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "guard_faults.h"
 #include "probe/probe.h"
 #include "steps/steps.h"
 
@@ -28,6 +30,7 @@ static struct {
     const char *step;
     struct journal journal;
     struct journal *inner;
+    struct err *(*check_claim)(const struct call *call, const char *node);
 } faults;
 
 static void die(void)
@@ -131,6 +134,15 @@ static struct journal *decorate_journal(struct journal *journal)
 
 /* --- the steps --- */
 
+static struct err *look_and_freeze(const struct call *call, const char *node)
+{
+    struct err *err = faults.check_claim(call, node);
+    if (err == NULL) {
+        (void)raise(SIGSTOP); /* until a test goes on, somebody else may take the claim */
+    }
+    return err;
+}
+
 static struct err *apply(const struct step_ops *ops, struct call *call, const struct bound *bound,
     const struct before *before)
 {
@@ -138,6 +150,10 @@ static struct err *apply(const struct step_ops *ops, struct call *call, const st
         faults.place != NULL && call->step != NULL && strcmp(call->step, faults.step) == 0;
     if (is_our_act && is_place("freeze_before_send")) {
         (void)raise(SIGSTOP); /* every gate was yes; until a test goes on, the world may change */
+    }
+    if (is_our_act && is_place("freeze_after_look")) {
+        faults.check_claim = call->check_claim;
+        call->check_claim = look_and_freeze;
     }
     struct err *err = ops->apply(call, bound, before);
     if (is_our_act && is_place("after_send")) {
@@ -201,10 +217,15 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "internal-controller") == 0) {
         read_faults();
+        guard_faults_announce();
         return run_controller();
     }
     if (argc == 2 && strcmp(argv[1], "internal-probe") == 0) {
         return probe_main();
+    }
+    const int guard_status = guard_faults_main(argc, argv);
+    if (guard_status >= 0) {
+        return guard_status;
     }
     struct services services;
     services_init(&services);
