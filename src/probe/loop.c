@@ -8,8 +8,9 @@
 #include "probe/control.h"
 
 enum {
-    FIRST_MAP_US = 500000,     /* then it starts without one and lets itself be redirected */
-    MAP_EVERY_US_MIN = 100000, /* a question about the layout costs the cluster something */
+    FIRST_MAP_US = 500000,        /* then it starts without one and lets itself be redirected */
+    MAP_EVERY_US_MIN = 100000,    /* a question about the layout costs the cluster something */
+    PRIMARY_EVERY_US_MIN = 10000, /* who is primary costs nearly nothing, and every client asks */
     MAP_ANSWER_US = 500000,
     STALL_US_MIN = 3000, /* less is a scheduler's ordinary noise */
     GRACE_US = PROBE_FAILED_AFTER_MS * 1000 + 200000,
@@ -43,8 +44,10 @@ static void append_question(const struct loop *loop, struct buf *command)
 static void ask_map(struct loop *loop, int64_t now_us)
 {
     const bool is_lost = loop->is_map_awaited && now_us - loop->map_sent_us > MAP_ANSWER_US;
+    const int64_t every_us =
+        loop->slots.source == SLOTS_FROM_CLUSTER ? MAP_EVERY_US_MIN : PRIMARY_EVERY_US_MIN;
     if (!loop->slots.is_stale || (loop->is_map_awaited && !is_lost) ||
-        now_us - loop->map_sent_us < MAP_EVERY_US_MIN) {
+        now_us - loop->map_sent_us < every_us) {
         return;
     }
     const uint64_t random = random_next(&loop->ops.random);

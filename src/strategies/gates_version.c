@@ -176,9 +176,24 @@ static void check_full_sync(
     }
 }
 
+/* Where there is one primary, its file tells what a start makes of a node. */
+static void check_stopped_file(struct gate_report *report, const struct fact_node *node)
+{
+    if (node->file_primary_id != NULL) {
+        check_full_sync(report, node, node->file_primary_id);
+        return;
+    }
+    gate_report_add(report, GATE_NEEDS_YOU, "write replicaof with the primary's address into it",
+        "%s would start as a primary: its file makes it nobody's replica", node->name);
+}
+
 /* A node just stopped by the run (args.node with args.id) is known by what the others say of it. */
 static void check_stopped_node(struct gate_report *report, const struct fact_node *node)
 {
+    if (facts_have_one_primary(report->input->facts)) {
+        check_stopped_file(report, node);
+        return;
+    }
     const char *id = js_get_text(report->input->args, "id");
     const char *primary_id = NULL;
     if (id == NULL || !ask_others(report->input->facts, id, &primary_id)) {
