@@ -111,11 +111,13 @@ void claim_survey_read(
     const struct call *call, const struct world *world, struct claim_survey *ret_survey)
 {
     const struct inv_cluster *cluster = world->cluster;
-    *ret_survey = (struct claim_survey){.count = cluster->node_count};
-    ret_survey->nodes =
-        arena_alloc_array(&ret_survey->arena, cluster->node_count, sizeof(*ret_survey->nodes));
-    for (size_t i = 0; i < cluster->node_count; i++) {
-        ret_survey->nodes[i].node = &cluster->nodes[i];
+    const size_t count = cluster->node_count + cluster->sentinel_count;
+    *ret_survey = (struct claim_survey){.count = count};
+    ret_survey->nodes = arena_alloc_array(&ret_survey->arena, count, sizeof(*ret_survey->nodes));
+    for (size_t i = 0; i < count; i++) {
+        ret_survey->nodes[i].node = i < cluster->node_count
+                                        ? &cluster->nodes[i]
+                                        : &cluster->sentinels[i - cluster->node_count];
     }
     /* Everybody goes in the same order, so that of two who start at once one sees the other. */
     qsort(ret_survey->nodes, ret_survey->count, sizeof(*ret_survey->nodes), compare_nodes);

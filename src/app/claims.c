@@ -498,7 +498,9 @@ static struct err *claims_act(const struct call *call, void *context,
         [CLAIM_RELEASE] = release_claim,
     };
     const struct claims *claims = context;
-    struct claim_answer answer = {.node_count = (int64_t)claims->world->cluster->node_count};
+    const struct inv_cluster *cluster = claims->world->cluster;
+    struct claim_answer answer = {
+        .node_count = (int64_t)(cluster->node_count + cluster->sentinel_count)};
     struct claiming claiming = {
         .claims = claims,
         .call = call,

@@ -334,6 +334,9 @@ static void prepare_facts(const struct round *round, struct facts *facts)
         facts->nodes[i].name = arena_strdup(&facts->arena, node->name);
         facts->nodes[i].address =
             arena_format(&facts->arena, "%s:%lld", node->host, (long long)node->port);
+        if (inv_cluster_has_one_primary(cluster)) {
+            facts->nodes[i].id = facts->nodes[i].address; /* known of a stopped node, too */
+        }
         round->readings[i] = (struct reading){.node = node, .fact = &facts->nodes[i]};
     }
 }
