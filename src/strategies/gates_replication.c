@@ -289,7 +289,8 @@ static void check_old_data(
     struct gate_report *report, const struct fact_node *node, const char *shard)
 {
     const struct fact_node *primary = primary_of(report->input, node);
-    if (primary == NULL || !are_counts_apart(primary->key_count, node->key_count)) {
+    const bool is_in_step = node->is_link_up && !node->is_syncing; /* else it may only be behind */
+    if (primary == NULL || !is_in_step || !are_counts_apart(primary->key_count, node->key_count)) {
         return;
     }
     gate_report_add(report, GATE_NEVER, "go on with finalize: it copies the data anew",

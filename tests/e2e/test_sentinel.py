@@ -54,7 +54,82 @@ def a_bare_failover_under_load_loses_writes_and_the_probe_says_so(directory):
         assert status == 16, (status, said)
 
 
+def check_files(scene):
+    """A restart leaves every node what it is: its file says so, and holds nothing of the run."""
+    primary = scene.cluster.primary()
+    for node in scene.cluster.nodes:
+        text = node.config.read_text()
+        wanted = f"replicaof 127.0.0.1 {primary.port}"
+        assert (wanted in text) == (node is not primary), (node.name, text)
+        for left in ("repl-backlog-size 64mb", "min-replicas-to-write 99", "replica-priority 1\n"):
+            assert left not in text, (node.name, text)
+
+
+def show_stall(report):
+    summary = report["summary"]
+    print(f"# {summary['intended']} operations, {summary['failed']} failed, "
+          f"{summary['raw_failed']} failed once, {summary['checked']} writes checked, "
+          f"{summary['lost']} lost, longest {summary['longest_us']} us")
+    return summary
+
+
+def check_nothing_lost(report):
+    """Clients of one primary see errors while it changes; what was acknowledged is there."""
+    summary = show_stall(report)
+    assert summary["lost"] == 0 and summary["wrong"] == 0, summary
+    assert summary["checked"] == summary["acked"] > 1000, summary
+
+
+def sentinels_and_servers_go_from_6_0_to_7_0_under_load_and_lose_nothing(directory):
+    with OnePrimary(directory, options=WATCHED, policy=PROBED) as scene:
+        scene.start()
+        cluster = scene.cluster
+        settings = scene.settings()
+        after_ms = {node.name: cluster.ask_sentinel(node, "MASTER", MASTER_NAME)[
+            "down-after-milliseconds"] for node in cluster.sentinels}
+        stock = scene.start_sentinel_client()
+        scene.run("upgrade", "demo", "7.0", "--yes", expected=12)
+        assert cluster.primary().name == "node-2"
+        assert cluster.versions() == {"node-1": "redis 6.0.16", "node-2": "redis 7.0.15",
+                                      "node-3": "redis 7.0.15"}
+        assert all(cluster.published(node) == cluster.primary().port
+                   for node in cluster.sentinels)
+        assert scene.snapshot()["way_back"] != "closed", scene.snapshot()["way_back_reason"]
+        scene.run("finalize", "demo", "--yes")
+        assert set(cluster.versions().values()) == {"redis 7.0.15"}
+        assert set(cluster.sentinel_versions().values()) == {"7.0.15"}
+        assert scene.settings() == settings, scene.settings()
+        assert {node.name: cluster.ask_sentinel(node, "MASTER", MASTER_NAME)[
+            "down-after-milliseconds"] for node in cluster.sentinels} == after_ms
+        check_files(scene)
+        check_nothing_lost(scene.report())
+        counts = stop_client(stock)
+        print(f"# stock client: {counts['operations']} operations, errors {counts['errors']}")
+        assert counts["missing"] == 0 and counts["different"] == 0, counts
+
+
+def plain_replication_goes_to_valkey_under_load_and_tells_its_clients(directory):
+    told = Path(directory) / "told"
+    hook = Path(directory) / "tell"
+    hook.write_text(f'#!/bin/sh\necho "$@" >>{told}\n')
+    hook.chmod(0o755)
+    with OnePrimary(directory, options={"hook": [hook, "--now"]}, policy=PROBED) as scene:
+        scene.start("redis", "7.0")
+        cluster = scene.cluster
+        settings = scene.settings()
+        scene.run("upgrade", "demo", "valkey/8.1", "--yes", expected=12)
+        primary = cluster.primary()
+        assert told.read_text() == f"--now demo shard-1 127.0.0.1 {primary.port}\n"
+        scene.run("finalize", "demo", "--yes")
+        assert set(cluster.versions().values()) == {"valkey 8.1.1"}
+        assert scene.settings() == settings, scene.settings()
+        check_files(scene)
+        check_nothing_lost(scene.report())
+
+
 if __name__ == "__main__":
     sandbox.enter()
     sandbox.run_cases(
+        sentinels_and_servers_go_from_6_0_to_7_0_under_load_and_lose_nothing,
+        plain_replication_goes_to_valkey_under_load_and_tells_its_clients,
         a_bare_failover_under_load_loses_writes_and_the_probe_says_so)
