@@ -509,6 +509,10 @@ static struct err *claims_act(const struct call *call, void *context,
         .answer = &answer,
     };
     struct err *err = begin_claiming(&claiming);
+    if (err == NULL && claiming.journal != NULL && claiming.head[0] == '\0') {
+        err = err_new(ERR_INTERNAL, claims->directory, "the journal of %s has no record %lld yet",
+            claims->run, (long long)request->seq);
+    }
     if (err == NULL) {
         err = acts[request->act](&claiming);
     }

@@ -65,6 +65,9 @@ void turn_emit(struct turn *turn, enum journal_type type, struct run_step *step,
     if (step != NULL && turn->state->revision_count > 0) { /* ids come again in later plans */
         js_put_number(body, "revision", step->revision);
     }
+    if (type == JOURNAL_SCOPE_OPEN || type == JOURNAL_SCOPE_CLOSED) {
+        turn->state->claim.has_news = true;
+    }
     run_fold(turn->state, record);
 }
 

@@ -33,6 +33,7 @@ static void submit_claim(struct turn *turn, enum claim_act act)
         .scopes = run_claim_scopes_to_json(state),
     };
     state->claim.is_in_flight = true;
+    state->claim.has_news = false;
     state->claim.is_parking = is_at_rest;
     state->claim.sent_ms = turn->event->now_ms;
 }
@@ -44,13 +45,15 @@ static bool is_wanted(const struct run_state *state)
 }
 
 /* When the nodes are to be asked next. Whoever came to rest says so at once, because a parked claim
- * does not expire; but what has just failed is spaced. */
+ * does not expire; so does whoever has changed something for a while, because the claim tells what
+ * to take back when the journal is lost; but what has just failed is spaced. */
 static int64_t next_ms(const struct run_state *state)
 {
     const struct run_claim *claim = &state->claim;
     const bool is_at_rest = state->status == RUN_PAUSED || state->status == RUN_SOAKING;
     const bool is_well = claim->wait.blocked.state == GATE_YES;
-    return is_well && is_at_rest != claim->is_parked ? 0 : claim->wait.next_ms;
+    const bool has_news = claim->has_news || is_at_rest != claim->is_parked;
+    return is_well && has_news ? 0 : claim->wait.next_ms;
 }
 
 bool claim_advance(struct turn *turn)

@@ -91,6 +91,7 @@ struct run_claim {
     bool is_lost;  /* somebody else's was seen; nothing is taken again unasked */
     bool is_tried; /* the nodes were asked at least once */
     bool is_in_flight;
+    bool has_news;   /* a temporary change began or ended since the nodes were told */
     bool is_parked;  /* as the nodes were told last */
     bool is_parking; /* as the request in flight tells them */
     int exit_code;   /* this controller ends with it and leaves the run as it was; 0: it does not */

@@ -88,7 +88,8 @@ static const struct fence_ops counting_ops = {.name = "counting", .cut = count_c
 
 enum { RECORDS = 50 };
 
-/* A state directory with a run of its own; both are called "sim-1". */
+/* A state directory with a run of its own; both are called "sim-1". Once more: another run in it.
+ */
 static struct claims make_side(struct stage *stage, const char *name)
 {
     const char *directory = arena_format(&stage->arena, "%s/%s/sim", stage->folder, name);
@@ -577,9 +578,8 @@ static void a_run_that_has_ended_here_is_no_stranger(void **UNUSED(state))
     file.run = stage.ours.run;
     file.origin = stage.ours.origin;
     put_file(&stage, "n1", &file);
-    struct claims next = stage.ours; /* a later run */
-    next.run = "sim-2";
-    next.origin = "0c33";
+    struct claims next = make_side(&stage, "ours"); /* a later run */
+    assert_string_equal(next.run, "sim-2");
     act(&stage, &next, &take_1);
     assert_true(stage.answer.is_foreign); /* it has not ended */
 

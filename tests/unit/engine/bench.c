@@ -466,6 +466,7 @@ static void claim(struct bench *bench, const struct run_task *task, struct run_r
     struct bench_claim *nodes = &bench->claim;
     nodes->counts[task->claim]++;
     nodes->is_parked = task->is_parked;
+    nodes->scope_count = js_count(task->scopes);
     nodes->epoch = task->epoch;
     result->act = task->claim;
     if (nodes->is_blind) {

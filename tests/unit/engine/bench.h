@@ -46,6 +46,7 @@ struct bench_claim {
     bool is_foreign, is_ahead, is_blind;
     int counts[CLAIM_RELEASE + 1]; /* how often asked for */
     bool is_parked;                /* as told last */
+    size_t scope_count;            /* likewise, temporary changes */
     int64_t epoch;                 /* likewise */
 };
 

@@ -75,6 +75,32 @@ static void a_claim_is_renewed_parked_at_rest_and_given_back(void **state)
     assert_int_equal(bench_count(bench, JOURNAL_CLAIMED, NULL), 1);
 }
 
+static size_t open_scopes(const struct bench *bench)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < bench->state.step_count; i++) {
+        count += bench->state.steps[i].is_scope_open;
+    }
+    return count;
+}
+
+/* Whoever finds the nodes without their journal takes back what the claim tells. */
+static void the_nodes_hear_of_temporary_changes_at_once(void **state)
+{
+    struct bench *bench = *state;
+    bench_begin(bench, false);
+    size_t most = 0;
+    while (bench->state.status != RUN_SOAKING) {
+        assert_true(bench_step(bench));
+        most = open_scopes(bench) > most ? open_scopes(bench) : most;
+        assert_true(
+            bench->state.claim.is_in_flight || bench->claim.scope_count == open_scopes(bench));
+    }
+    assert_int_equal(most, 2);
+    bench_run(bench, 3000);
+    assert_int_equal(bench->claim.scope_count, open_scopes(bench));
+}
+
 static void a_failed_release_does_not_keep_the_run_from_ending(void **state)
 {
     struct bench *bench = *state;
@@ -354,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(nothing_is_done_before_the_nodes_are_claimed),
         CASE(a_claim_is_renewed_parked_at_rest_and_given_back),
+        CASE(the_nodes_hear_of_temporary_changes_at_once),
         CASE(a_failed_release_does_not_keep_the_run_from_ending),
         CASE(a_strangers_claim_refuses_the_start_and_names_it),
         CASE(too_few_hosts_refuse_the_start_after_the_window),
