@@ -45,13 +45,26 @@ static size_t find_id_width(const struct plan *plan)
     return width < ID_WIDTH_MAX ? width : ID_WIDTH_MAX;
 }
 
-static void append_step(struct buf *text, const struct plan_step *step, size_t id_width)
+/* Does the run stop once, before the way back closes? */
+static bool has_pause_point(const struct plan *plan)
+{
+    return plan->phase_count > 0 &&
+           text_equal(plan->phases[plan->phase_count - 1].name, "finalize");
+}
+
+static const char *tell_scope(const struct plan *plan, enum plan_scope scope)
 {
     static const char *const scopes[] = {[PLAN_SCOPE_NONE] = "",
         [PLAN_SCOPE_RUN] = ", until the pause point",
         [PLAN_SCOPE_FINALIZE] = ", until finalize is done"};
+    return scope == PLAN_SCOPE_NONE || has_pause_point(plan) ? scopes[scope] : ", until the end";
+}
+
+static void append_step(
+    struct buf *text, const struct plan *plan, const struct plan_step *step, size_t id_width)
+{
     AUTO_BUF words = {0};
-    buf_printf(&words, "%s%s", step->summary, scopes[step->scope]);
+    buf_printf(&words, "%s%s", step->summary, tell_scope(plan, step->scope));
     if (step->hold_ms > 0) {
         buf_printf(&words, "; requests wait about %" PRId64 " ms", step->hold_ms);
     }
@@ -77,20 +90,43 @@ static void append_phase(struct buf *text, const struct plan *plan, size_t index
     }
     buf_printf(text, "\n%zu. %s: %s\n", index + 1, phase->name, phase->title);
     for (size_t i = 0; i < phase->step_count; i++) {
-        append_step(text, &phase->steps[i], id_width);
+        append_step(text, plan, &phase->steps[i], id_width);
+    }
+}
+
+/* Its first line, and nothing more when there is nothing to do. */
+static void append_heading(struct buf *text, const struct plan *plan)
+{
+    const struct plan_request *request = &plan->request;
+    const bool is_empty = plan->phase_count == 0;
+    if (text_equal(request->action, "rollback")) {
+        buf_printf(text,
+            is_empty ? "%s: nothing of this run is left to go back from; it has %s\n"
+                     : "Way back for %s: to %s\n",
+            request->cluster, request->to);
+    } else if (text_equal(request->action, "restart")) {
+        buf_printf(text, "Plan for %s: restart with %s\n", request->cluster, request->to);
+    } else if (text_equal(request->action, "switchover")) {
+        buf_printf(text, "Plan for %s: switchover, with %s\n", request->cluster, request->to);
+    } else if (is_empty) {
+        buf_printf(text, "%s is at %s already: nothing to do\n", request->cluster, request->to);
+    } else {
+        buf_printf(text, "Plan for %s: %s -> %s\n", request->cluster, request->from, request->to);
     }
 }
 
 void plan_text(const struct plan *plan, struct buf *ret_text)
 {
-    const struct plan_request *request = &plan->request;
+    append_heading(ret_text, plan);
     if (plan->phase_count == 0) {
-        buf_printf(ret_text, "%s is at %s already: nothing to do\n", request->cluster, request->to);
         return;
     }
-    buf_printf(ret_text, "Plan for %s: %s -> %s\n", request->cluster, request->from, request->to);
-    buf_printf(ret_text, "%s, %zu steps, about %" PRId64 " s, and %" PRId64 " s of soak\n",
-        plan->strategy, plan_step_count(plan), plan->estimate_s, plan->policy.soak_s);
+    buf_printf(ret_text, "%s, %zu step%s, about %" PRId64 " s", plan->strategy,
+        plan_step_count(plan), plan_step_count(plan) == 1 ? "" : "s", plan->estimate_s);
+    if (has_pause_point(plan)) {
+        buf_printf(ret_text, ", and %" PRId64 " s of soak", plan->policy.soak_s);
+    }
+    buf_append_char(ret_text, '\n');
     const size_t id_width = find_id_width(plan);
     for (size_t i = 0; i < plan->phase_count; i++) {
         append_phase(ret_text, plan, i, id_width);
@@ -100,8 +136,10 @@ void plan_text(const struct plan *plan, struct buf *ret_text)
         buf_append_text(ret_text, " - ");
         append_wrapped(ret_text, 3, 3, plan->notes[i]);
     }
-    buf_append_text(
-        ret_text, "\nThe way back by hand, until finalize; go on when the node says role:master\n");
+    if (plan->way_back_count > 0) {
+        buf_append_text(ret_text,
+            "\nThe way back by hand, until finalize; go on when the node says role:master\n");
+    }
     for (size_t i = 0; i < plan->way_back_count; i++) {
         buf_printf(ret_text, "   %s\n", plan->way_back[i]);
     }

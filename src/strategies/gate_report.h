@@ -127,6 +127,7 @@ struct gate_answer gate_config_accepted(const struct gate_input *input);
 
 struct gate_answer gate_assume_role(const struct gate_input *input);
 struct gate_answer gate_assume_id(const struct gate_input *input);
+struct gate_answer gate_assume_slots(const struct gate_input *input);
 struct gate_answer gate_assume_series(const struct gate_input *input);
 
 #endif

@@ -45,6 +45,7 @@ const struct gate_ops strategy_gates[] = {
     {"way_back_fed", "the old primaries are attached and in step", gate_way_back_fed},
     {"assume_role", "the node has the planned role", gate_assume_role},
     {"assume_id", "the node is the planned one", gate_assume_id},
+    {"assume_slots", "the shard has the planned slots", gate_assume_slots},
     {"assume_series", "the node runs the planned series", gate_assume_series},
 };
 

@@ -61,3 +61,20 @@ struct gate_answer gate_assume_series(const struct gate_input *input)
     }
     return gate_report_finish(&report, "assume_series");
 }
+
+/* Of a shard, whoever is its primary. */
+struct gate_answer gate_assume_slots(const struct gate_input *input)
+{
+    struct gate_report report = {.input = input};
+    const char *shard = js_get_text(input->args, "shard");
+    const char *slots = js_get_text(input->args, "slots");
+    const struct fact_node *primary = facts_primary_of(input->facts, shard);
+    if (primary == NULL) {
+        gate_report_add(&report, GATE_NOT_YET, NULL, "%s has no primary in sight", shard);
+    } else if (!text_equal(primary->slots, slots)) {
+        gate_report_add(&report, GATE_NEEDS_YOU,
+            "look who has moved slots, then reconcile or abort and plan again",
+            "%s of %s has the slots %s, it had %s", primary->name, shard, primary->slots, slots);
+    }
+    return gate_report_finish(&report, "assume_slots");
+}

@@ -101,12 +101,16 @@ static void tell_policy(const struct inv_policy *policy, struct json *args)
     js_put_bool(args, "allow", policy->modules == INV_MODULES_ALLOW);
 }
 
-/* Asks `gate`, which stands for that of the row. */
+/* Asks `gate`, which stands for that of the row. In a run (`is_running`) what does not last is left
+ * to the gates of the steps, and the run's own settings are no drift. */
 static struct gate_answer ask_preflight(const struct rolling_request *request,
-    const struct preflight *preflight, const char *gate, struct arena *arena)
+    const struct preflight *preflight, const char *gate, bool is_running, struct arena *arena)
 {
     AUTO_JSON args = js_object();
-    js_put_bool(args, "preflight", true);
+    js_put_bool(args, "preflight", !is_running);
+    if (is_running) {
+        rolling_tell_ignored(args);
+    }
     tell_policy(&request->cluster->policy, args);
     if (!text_equal(gate, "all_reachable")) {
         js_put(args, "except", name_excepted(request, preflight, arena));
@@ -128,13 +132,24 @@ static void push_answer(struct arena *arena, struct gate_answer **answers, size_
     *slot = *answer;
 }
 
-/* A replica that is to become primary must keep its data as the primary does, and be chosen. */
-static void refuse_heir(const struct rolling_request *request, const struct fact_node *heir,
+/* What passes by itself is waited for in a run, by the gates of its steps. */
+void rolling_refuse(const struct rolling *rolling, const struct gate_answer *answer, bool may_wait,
     struct arena *arena, struct plan_refusal *refusal)
 {
+    const bool is_waited_for = (may_wait || rolling->is_running) && answer->state == GATE_NOT_YET;
+    if (answer->state != GATE_YES && !is_waited_for) {
+        push_answer(arena, &refusal->answers, &refusal->answer_count, answer);
+    }
+}
+
+/* A replica that is to become primary must keep its data as the primary does, and be chosen. */
+static void refuse_heir(const struct rolling *rolling, const struct fact_node *heir,
+    struct arena *arena, struct plan_refusal *refusal)
+{
+    const struct rolling_request *request = rolling->request;
     static const char *const gates[] = {"persistent_primary", "heir_electable", "heir_allowed"};
     AUTO_JSON args = js_object();
-    js_put_bool(args, "preflight", true);
+    js_put_bool(args, "preflight", !rolling->is_running);
     js_put_text(args, "node", heir->name);
     const struct gate_input input = {request->facts, request->rules, args, arena};
     for (size_t i = 0; i < ARRAY_COUNT(gates); i++) {
@@ -142,44 +157,38 @@ static void refuse_heir(const struct rolling_request *request, const struct fact
         rolling_topology_gates(rolling_topology_of(request->facts), gates[i], names);
         for (size_t j = 0; names[j] != NULL; j++) {
             const struct gate_answer answer = gate_find(names[j])->eval(&input);
-            if (answer.state != GATE_YES) {
-                push_answer(arena, &refusal->answers, &refusal->answer_count, &answer);
-            }
+            rolling_refuse(rolling, &answer, false, arena, refusal);
         }
     }
 }
 
-static void refuse_preflight(const struct rolling_request *request,
-    const struct preflight *preflight, struct arena *arena, struct plan_refusal *refusal)
+static void refuse_preflight(const struct rolling *rolling, const struct preflight *preflight,
+    struct arena *arena, struct plan_refusal *refusal)
 {
+    const struct rolling_request *request = rolling->request;
     const char *names[TOPOLOGY_SWAP_MAX];
     rolling_topology_gates(rolling_topology_of(request->facts), preflight->gate, names);
     for (size_t i = 0; names[i] != NULL; i++) {
-        const struct gate_answer answer = ask_preflight(request, preflight, names[i], arena);
-        const bool is_waited_for = preflight->may_wait && answer.state == GATE_NOT_YET;
-        if (answer.state != GATE_YES && !is_waited_for) {
-            push_answer(arena, &refusal->answers, &refusal->answer_count, &answer);
-        }
+        const struct gate_answer answer =
+            ask_preflight(request, preflight, names[i], rolling->is_running, arena);
+        rolling_refuse(rolling, &answer, preflight->may_wait, arena, refusal);
     }
 }
 
-/* `target` NULL: no version is changed. */
-static void find_refusals(const struct rolling_request *request, const struct fact_artefact *target,
-    struct arena *arena, struct plan_refusal *refusal)
+bool rolling_is_refused(
+    const struct rolling *rolling, struct arena *arena, struct plan_refusal *refusal)
 {
     for (size_t i = 0; i < ARRAY_COUNT(preflights); i++) {
-        if (!preflights[i].needs_target || target != NULL) {
-            refuse_preflight(request, &preflights[i], arena, refusal);
+        if (!preflights[i].needs_target || rolling->target != NULL) {
+            refuse_preflight(rolling, &preflights[i], arena, refusal);
         }
     }
-    struct rolling_shard *shards;
-    size_t shard_count;
-    rolling_find_shards(request->facts, target, arena, &shards, &shard_count);
-    for (size_t i = 0; i < shard_count; i++) {
-        if (shards[i].heir != NULL) {
-            refuse_heir(request, shards[i].heir, arena, refusal);
+    for (size_t i = 0; i < rolling->shard_count; i++) {
+        if (rolling->shards[i].heir != NULL) {
+            refuse_heir(rolling, rolling->shards[i].heir, arena, refusal);
         }
     }
+    return refusal->answer_count > 0;
 }
 
 void rolling_check(const struct rolling_request *request, struct arena *arena,
@@ -193,7 +202,7 @@ void rolling_check(const struct rolling_request *request, struct arena *arena,
         const bool is_asked = !preflights[i].needs_target || request->facts->artefact_count > 0;
         for (size_t j = 0; is_asked && names[j] != NULL; j++) {
             const struct gate_answer answer =
-                ask_preflight(request, &preflights[i], names[j], arena);
+                ask_preflight(request, &preflights[i], names[j], false, arena);
             push_answer(arena, ret_answers, ret_count, &answer);
         }
     }
@@ -217,6 +226,20 @@ static bool is_better_heir(const struct fact_node *node, const struct fact_node 
         return than->replica_priority == 0;
     }
     return strcmp(node->name, than->name) < 0;
+}
+
+/* Brings those that are down to the front: they are repaired before another one is stopped. */
+static void put_down_first(const struct fact_node **nodes, size_t count)
+{
+    size_t front = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (nodes[i]->is_reachable) {
+            continue;
+        }
+        const struct fact_node *down = nodes[i];
+        memmove(&nodes[front + 1], &nodes[front], (i - front) * sizeof(*nodes));
+        nodes[front++] = down;
+    }
 }
 
 /* Old replicas of an old primary go first. Where the primary is at the target already, the old
@@ -247,6 +270,8 @@ static void sort_shard(const struct facts *facts, const struct fact_artefact *ta
             push_node(arena, &shard->early, &shard->early_count, node);
         }
     }
+    put_down_first(shard->early, shard->early_count);
+    put_down_first(shard->late, shard->late_count);
 }
 
 void rolling_find_shards(const struct facts *facts, const struct fact_artefact *target,
@@ -268,6 +293,19 @@ void rolling_find_shards(const struct facts *facts, const struct fact_artefact *
     }
 }
 
+static void find_shards_of(struct rolling *rolling, struct arena *arena)
+{
+    struct rolling_shard *shards;
+    rolling_find_shards(rolling->facts, rolling->target, arena, &shards, &rolling->shard_count);
+    rolling->shards = shards;
+}
+
+static void keep_own_basis(struct rolling *rolling)
+{
+    struct plan *plan = rolling->plan;
+    basis_collect(rolling->facts, &plan->arena, &plan->basis, &plan->basis_count);
+}
+
 bool rolling_plan(const struct rolling_request *request, struct arena *arena, struct plan *ret_plan,
     struct plan_refusal *ret_refusal)
 {
@@ -280,16 +318,39 @@ bool rolling_plan(const struct rolling_request *request, struct arena *arena, st
     };
     *ret_refusal = (struct plan_refusal){0};
     if (!is_everything_at_target(request->facts)) {
-        find_refusals(request, rolling.target, arena, ret_refusal);
-        if (ret_refusal->answer_count > 0) {
+        find_shards_of(&rolling, arena);
+        if (rolling_is_refused(&rolling, arena, ret_refusal)) {
             return false;
         }
-        struct rolling_shard *shards;
-        rolling_find_shards(request->facts, rolling.target, arena, &shards, &rolling.shard_count);
-        rolling.shards = shards;
     }
     rolling_add_head(&rolling, "upgrade");
-    basis_collect(request->facts, &ret_plan->arena, &ret_plan->basis, &ret_plan->basis_count);
+    keep_own_basis(&rolling);
+    if (rolling.shard_count > 0) {
+        rolling_add_phases(&rolling);
+        rolling_add_words(&rolling);
+    }
+    return true;
+}
+
+bool rolling_again(const struct rolling_request *request, const struct fact_node **broken,
+    size_t broken_count, struct arena *arena, struct plan_refusal *refusal, struct plan *ret_plan)
+{
+    struct rolling rolling = {
+        .request = request,
+        .facts = request->facts,
+        .target = &request->facts->artefacts[0],
+        .broken = broken,
+        .broken_count = broken_count,
+        .is_running = true,
+        .plan = ret_plan,
+    };
+    if (!is_everything_at_target(request->facts)) {
+        find_shards_of(&rolling, arena);
+        if (rolling_is_refused(&rolling, arena, refusal)) {
+            return false;
+        }
+    }
+    rolling_add_head(&rolling, "upgrade");
     if (rolling.shard_count > 0) {
         rolling_add_phases(&rolling);
         rolling_add_words(&rolling);

@@ -1,7 +1,9 @@
 /*
  * strategies/rolling_parts.h - what the files of the rolling strategy share; private to them.
  *
- *   rolling.c        refusals, shards, the plans of an upgrade, a restart, a switchover
+ *   rolling.c        refusals, shards, the plan of an upgrade
+ *   rolling_same.c   the plans of a restart and of switchovers
+ *   rolling_back.c   the way back
  *   rolling_steps.c  the phases of these plans
  *   rolling_write.c  writing steps and gates, whatever the plan
  *   rolling_words.c  a plan's head, and what it tells people
@@ -35,6 +37,7 @@ struct rolling {
     size_t broken_count;
     const struct rolling_shard *shards; /* those with something to do, by number */
     size_t shard_count;
+    bool is_running;   /* the plan replaces the rest of another one */
     struct plan *plan; /* everything in it lives in its arena */
 };
 
@@ -48,6 +51,19 @@ const struct fact_artefact *rolling_goal(
 /* Sorts the nodes into shards and duties; every node must have a shard. Owns: `arena`. */
 void rolling_find_shards(const struct facts *facts, const struct fact_artefact *target,
     struct arena *arena, struct rolling_shard **ret_shards, size_t *ret_count);
+
+/* Adds to `refusal` what speaks against the plan; true: something does. */
+bool rolling_is_refused(
+    const struct rolling *rolling, struct arena *arena, struct plan_refusal *refusal);
+
+/* Adds an answer that is not yes, unless it is waited for: `may_wait`, or in a run, *not yet*. */
+void rolling_refuse(const struct rolling *rolling, const struct gate_answer *answer, bool may_wait,
+    struct arena *arena, struct plan_refusal *refusal);
+
+/* The rest of an upgrade from where the world is now, without basis. `broken` are nodes that the
+ * run itself has taken out; they are repaired first. */
+bool rolling_again(const struct rolling_request *request, const struct fact_node **broken,
+    size_t broken_count, struct arena *arena, struct plan_refusal *refusal, struct plan *ret_plan);
 
 /* Fills phases, health and during (rolling_steps.c). */
 void rolling_add_phases(struct rolling *rolling);
@@ -130,6 +146,9 @@ extern const struct gate_use rolling_no_gates[];
 extern const struct gate_use rolling_stop_assumptions[];
 extern const struct gate_use rolling_switchover_assumptions[];
 extern const struct gate_use rolling_health[];
+
+/* Puts "ignore": the run's own temporary settings. */
+void rolling_tell_ignored(struct json *args);
 
 /* `act` is NULL where the gates are of a phase. */
 struct plan_gate *rolling_write_gates(const struct rolling *rolling, const struct gate_use *uses,

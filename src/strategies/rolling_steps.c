@@ -47,6 +47,8 @@ static const struct gate_use end_of_switchover_gates[] = {
 
 static const struct gate_use stop_replica_gates[] = {READY_FOR_STOP(TELL_EXCEPT_BACK), {NULL, 0}};
 
+static const struct gate_use stop_broken_gates[] = {READY_FOR_PHASE(EXCEPT_START), {NULL, 0}};
+
 /* An old node whose link broke at the pause point can never copy from its newer primary: only
  * finalize repairs it. So the state of nodes that are still old must not keep finalize from
  * starting, nor from stopping one of them; once restarted, each is waited for like any other. */
@@ -79,19 +81,17 @@ static const struct gate_use primary_assumptions[] = {{"assume_id", TELL_NODE | 
 static const struct gate_use heir_assumptions[] = {
     {"assume_id", TELL_NODE | TELL_ID}, {"assume_role", TELL_NODE | TELL_AS_REPLICA}, {NULL, 0}};
 
-/* A node that is down answers no question about itself: the stop is found done. */
-static const struct gate_use broken_assumptions[] = {{"assume_id", TELL_NODE | TELL_ID}, {NULL, 0}};
-
 static const struct step_sort stop_replica = {.verb = "stop",
     .kind = "service.stop",
     .assumptions = rolling_stop_assumptions,
     .gates = stop_replica_gates,
     .takes_out = true};
 
+/* A node that is down answers no question about itself; its stop is found done. */
 static const struct step_sort stop_broken = {.verb = "stop",
     .kind = "service.stop",
-    .assumptions = broken_assumptions,
-    .gates = stop_replica_gates,
+    .assumptions = rolling_no_gates,
+    .gates = stop_broken_gates,
     .takes_out = true};
 
 static const struct step_sort stop_old = {.verb = "stop",

@@ -47,14 +47,14 @@ const struct fact_artefact *rolling_goal(
     return rolling->goals == NULL ? rolling->target : &rolling->goals[node - rolling->facts->nodes];
 }
 
-static struct json *tell_ignored(void)
+void rolling_tell_ignored(struct json *args)
 {
     static const char *const settings[] = {"repl-backlog-size", "repl-diskless-sync-delay"};
     struct json *names = js_array();
     for (size_t i = 0; i < ARRAY_COUNT(settings); i++) {
         js_push(names, js_text(settings[i]));
     }
-    return names;
+    js_put(args, "ignore", names);
 }
 
 /* What finalize restarts: everywhere, or only where an earlier run has switched over already. */
@@ -113,7 +113,7 @@ static struct json *write_details(
         js_put_number(args, "bytes", rolling->request->cluster->policy.lag_bytes_max);
     }
     if ((details & TELL_IGNORE) != 0) {
-        js_put(args, "ignore", tell_ignored());
+        rolling_tell_ignored(args);
     }
     tell_excepted(rolling, details, args);
     if ((details & TELL_EXCEPT_OLD) != 0) {

@@ -3,7 +3,8 @@
  *
  *   <story>/facts.patch.json  what is different from base/facts.json (see story.h)
  *   <story>/request.json      what is different from base/request.json; "ask": "plan" (default),
- *                             "check", or "gates" with a list of {"name", "args"}
+ *                             "check", "gates" with a list of {"name", "args"}, "restart",
+ *                             "switchover" with "shard" or "node", or "revise" (revision.h)
  *   <story>/plan.txt, refusal.txt or answers.txt   what must come out
  *   <story>/plan.json         optional: the plan's bytes, indented
  *
@@ -23,6 +24,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "model/plan_text.h"
+#include "revision.h"
 #include "story.h"
 #include "strategies/gates.h"
 
@@ -90,16 +92,65 @@ static void expect_round_trip(const struct plan *plan)
     assert_string_equal(digest, digest_again);
 }
 
+static void tell_made(
+    struct story *story, const char *folder, const struct plan *plan, struct buf *text)
+{
+    plan_text(plan, text);
+    expect_answer(story, folder, "plan.txt", buf_text(text));
+    expect_plan_bytes(story, folder, plan);
+    expect_round_trip(plan);
+}
+
+static void tell_refused(
+    struct story *story, const char *folder, const struct plan_refusal *refusal)
+{
+    AUTO_BUF text = {0};
+    plan_answers_text(refusal->answers, refusal->answer_count, &text);
+    expect_answer(story, folder, "refusal.txt", buf_text(&text));
+}
+
+static void tell_restart(struct story *story, const char *folder)
+{
+    AUTO_PLAN plan = {0};
+    struct plan_refusal refusal;
+    AUTO_BUF text = {0};
+    const struct switchover_choice choice = {
+        js_get_text(story->request, "shard"), js_get_text(story->request, "node")};
+    const bool is_restart = text_equal(js_get_text(story->request, "ask"), "restart");
+    const bool is_planned =
+        is_restart ? restart_plan(&story->rolling, &story->arena, &plan, &refusal)
+                   : switchover_plan(&story->rolling, &choice, &story->arena, &plan, &refusal);
+    if (is_planned) {
+        tell_made(story, folder, &plan, &text);
+    } else {
+        tell_refused(story, folder, &refusal);
+    }
+}
+
+static void tell_revision(struct story *story, const char *folder)
+{
+    AUTO_REVISION revision;
+    AUTO_BUF text = {0};
+    revision_make(&revision, story);
+    if (!revision.is_planned) {
+        tell_refused(story, folder, &revision.refusal);
+        return;
+    }
+    buf_printf(&text, "revision %d, %s, %s\n", (int)revision.plan.revision, revision.plan.direction,
+        revision.result.is_wider ? "wider" : "narrower");
+    for (size_t i = 0; i < revision.result.diff_count; i++) {
+        buf_printf(&text, " - %s\n", revision.result.diff[i]);
+    }
+    tell_made(story, folder, &revision.plan, &text);
+}
+
 static void tell_plan(struct story *story, const char *folder)
 {
     AUTO_PLAN plan = {0};
     struct plan_refusal refusal;
     AUTO_BUF text = {0};
     if (rolling_plan(&story->rolling, &story->arena, &plan, &refusal)) {
-        plan_text(&plan, &text);
-        expect_answer(story, folder, "plan.txt", buf_text(&text));
-        expect_plan_bytes(story, folder, &plan);
-        expect_round_trip(&plan);
+        tell_made(story, folder, &plan, &text);
     } else {
         const struct fact_artefact *target = &story->facts.artefacts[0];
         plan_refusal_text(&refusal, story->facts.cluster,
@@ -144,6 +195,10 @@ static void story_ends_as_written(void **state)
         tell_check(&story, folder);
     } else if (text_equal(ask, "gates")) {
         tell_gates(&story, folder);
+    } else if (text_equal(ask, "restart") || text_equal(ask, "switchover")) {
+        tell_restart(&story, folder);
+    } else if (text_equal(ask, "revise")) {
+        tell_revision(&story, folder);
     } else {
         tell_plan(&story, folder);
     }

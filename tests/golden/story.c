@@ -169,20 +169,20 @@ static void load_rules(struct story *story)
     story->rules.digest = "a11";
 }
 
-/* The target of the request is the facts' artefact. */
-static void load_facts(struct story *story, const struct json *patch)
+void story_read_facts(
+    struct story *story, const char *moment, const struct json *patch, struct facts *ret_facts)
 {
-    AUTO_JSON value = read_patched(&story->arena, js_get_text(story->request, "base"),
-        js_get_text(story->request, "moment"), patch);
+    AUTO_JSON value =
+        read_patched(&story->arena, js_get_text(story->request, "base"), moment, patch);
     const struct json *target = js_get(story->request, "target");
     if (target != NULL) {
         js_push(js_get(value, "artefacts"), js_copy(target));
     }
-    AUTO_ERR err = facts_from_json(value, "facts", &story->facts);
+    AUTO_ERR err = facts_from_json(value, "facts", ret_facts);
     if (err != NULL) {
         die_of_story("facts", err);
     }
-    facts_assign_shards(&story->facts);
+    facts_assign_shards(ret_facts);
 }
 
 static void make_nodes(struct story *story, struct inv_cluster *cluster)
@@ -222,6 +222,7 @@ static void make_inventory(struct story *story)
             .gate_timeout_s = js_get_number(policy, "gate_timeout_s", 0),
             .lag_bytes_max = js_get_number(policy, "lag_bytes_max", 0),
             .backlog_bytes = js_get_number(policy, "backlog_bytes", 0),
+            .hold_limit_ms = js_get_number(policy, "hold_limit_ms", 0),
             .modules =
                 has_word(policy, "modules", "allow") ? INV_MODULES_ALLOW : INV_MODULES_REFUSE,
             .probe = {.mode = INV_PROBE_WRITE,
@@ -247,7 +248,7 @@ static void fill_story(
     *story = (struct story){0};
     story->request = read_patched(&story->arena, "request.json", NULL, request_patch);
     load_rules(story);
-    load_facts(story, facts_patch);
+    story_read_facts(story, js_get_text(story->request, "moment"), facts_patch, &story->facts);
     make_inventory(story);
     story->rolling = (struct rolling_request){
         .inventory = &story->inventory,

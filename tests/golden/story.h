@@ -29,6 +29,10 @@ void story_init(struct story *story, const char *facts_patch, const char *reques
 /* Makes a story from <folder>/facts.patch.json and request.json, of which both may be missing. */
 void story_init_folder(struct story *story, const char *folder);
 
+/* Facts of another moment, with the request's target as artefact. Owns: facts_release(). */
+void story_read_facts(
+    struct story *story, const char *moment, const struct json *patch, struct facts *ret_facts);
+
 void story_release(struct story *story);
 #define AUTO_STORY CLEANUP(story_release) struct story
 

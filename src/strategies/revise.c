@@ -1,0 +1,60 @@
+#include "strategies/revise.h"
+
+#include "base/str.h"
+#include "strategies/revise_parts.h"
+
+/* Taken out by the run itself and still down. */
+static size_t find_broken(const struct revise_request *request, const struct facts *facts,
+    struct arena *arena, const struct fact_node ***ret_nodes)
+{
+    size_t count = 0;
+    *ret_nodes = NULL;
+    for (size_t i = 0; i < facts->node_count; i++) {
+        const struct fact_node *node = &facts->nodes[i];
+        if (!node->is_reachable && revise_has_taken_out(request, node)) {
+            const struct fact_node **slot = arena_push(arena, ret_nodes, &count, sizeof(*slot));
+            *slot = node;
+        }
+    }
+    return count;
+}
+
+/* On to the first plan's target, from where the world is now. */
+static bool rolling_on(const struct revise_request *request, struct arena *arena,
+    struct plan *ret_plan, struct plan_refusal *ret_refusal)
+{
+    const struct facts complete = revise_complete(request, arena);
+    struct rolling_request rolling = request->rolling;
+    rolling.facts = &complete;
+    const struct fact_node **broken;
+    const size_t broken_count = find_broken(request, &complete, arena, &broken);
+    if (!revise_ask(
+            request, &complete, "cluster_ok", revise_except_down(&complete), ret_refusal, arena) ||
+        !rolling_again(&rolling, broken, broken_count, arena, ret_refusal, ret_plan)) {
+        return false;
+    }
+    ret_plan->revision = request->plan->revision + 1;
+    revise_keep_basis(request, &complete, ret_plan);
+    return true;
+}
+
+bool revise_plan(const struct revise_request *request, struct arena *arena, struct plan *ret_plan,
+    struct revise_result *ret_result, struct plan_refusal *ret_refusal)
+{
+    const bool is_back =
+        request->why == REVISE_BACK ||
+        (request->why == REVISE_WORLD && text_equal(request->plan->direction, "back"));
+    *ret_result = (struct revise_result){0};
+    *ret_refusal = (struct plan_refusal){0};
+    const bool is_planned = is_back ? rolling_back(request, arena, ret_plan, ret_refusal)
+                                    : rolling_on(request, arena, ret_plan, ret_refusal);
+    if (!is_planned) {
+        plan_release(ret_plan);
+        return false;
+    }
+    revise_compare(request, ret_plan, arena, ret_result);
+    if (request->why != REVISE_WORLD || is_back) {
+        ret_result->is_wider = false; /* it is what the operator has just asked for */
+    }
+    return true;
+}

@@ -1,0 +1,178 @@
+/* strategies/revise_known.c - what a run knows of its nodes beyond fresh facts. */
+#include "base/str.h"
+#include "strategies/basis.h"
+#include "strategies/gate_report.h"
+#include "strategies/gates.h"
+#include "strategies/revise_parts.h"
+#include "strategies/rolling_topology.h"
+
+const char *revise_find_basis(const struct plan *plan, const char *node, const char *aspect)
+{
+    for (size_t i = 0; i < plan->basis_count; i++) {
+        if (text_equal(plan->basis[i].subject, node) && text_equal(plan->basis[i].aspect, aspect)) {
+            return plan->basis[i].value;
+        }
+    }
+    return NULL;
+}
+
+static bool is_another_node(const struct plan *plan, const struct facts *facts, const char *name)
+{
+    const struct fact_node *node = facts_find(facts, name);
+    const char *id = revise_find_basis(plan, name, "id");
+    return node != NULL && node->is_reachable && id != NULL && !text_equal(id, node->id);
+}
+
+static void keep_basis(struct plan *plan, const struct plan_basis *from)
+{
+    struct plan_basis *slot =
+        arena_push(&plan->arena, &plan->basis, &plan->basis_count, sizeof(*slot));
+    slot->subject = arena_strdup(&plan->arena, from->subject);
+    slot->aspect = arena_strdup(&plan->arena, from->aspect);
+    slot->value = arena_strdup(&plan->arena, from->value);
+}
+
+void revise_keep_basis(
+    const struct revise_request *request, const struct facts *facts, struct plan *plan)
+{
+    const struct plan *old = request->plan;
+    struct plan_basis *fresh = NULL;
+    size_t fresh_count = 0;
+    AUTO_ARENA arena = {0};
+    basis_collect(facts, &arena, &fresh, &fresh_count);
+    for (size_t i = 0; i < old->basis_count; i++) {
+        if (!is_another_node(old, facts, old->basis[i].subject)) {
+            keep_basis(plan, &old->basis[i]);
+        }
+    }
+    for (size_t i = 0; i < fresh_count; i++) {
+        if (is_another_node(old, facts, fresh[i].subject)) {
+            keep_basis(plan, &fresh[i]);
+        }
+    }
+}
+
+/* What the first who can be asked says of the node with this id. */
+static const struct fact_view *find_view(const struct facts *facts, const char *id)
+{
+    for (size_t i = 0; id != NULL && i < facts->node_count; i++) {
+        const struct fact_node *viewer = &facts->nodes[i];
+        const struct fact_view *view = viewer->is_reachable ? gate_view_of(viewer, id) : NULL;
+        if (view != NULL) {
+            return view;
+        }
+    }
+    return NULL;
+}
+
+void revise_read_version(const char *title, struct arena *arena, struct fact_node *node)
+{
+    struct str rest = str_of(title);
+    struct str product;
+    struct version version;
+    if (title == NULL || !str_cut(&rest, ' ', &product) || rest.data == NULL) {
+        return;
+    }
+    node->product = arena_strndup(arena, product.data, product.size);
+    node->version = arena_strndup(arena, rest.data, rest.size);
+    AUTO_ERR err = version_parse(arena, node->product, node->version, &version);
+    node->series = err == NULL ? version_series(arena, &version) : NULL;
+}
+
+/* A primary that died and was replaced still calls itself one: the plan knows its shard. */
+static const char *find_planned_shard(const struct plan *plan, const char *node)
+{
+    for (size_t i = 0; i < plan->group_count; i++) {
+        const struct plan_group *group = &plan->groups[i];
+        for (size_t j = 0; j < group->node_count; j++) {
+            if (text_equal(group->nodes[j], node) &&
+                str_starts_with(str_of(group->name), "shard-")) {
+                return group->name;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void complete_node(const struct revise_request *request, struct arena *arena,
+    const struct facts *facts, struct fact_node *node)
+{
+    const struct plan *plan = request->plan;
+    node->id = revise_find_basis(plan, node->name, "id");
+    revise_read_version(revise_find_basis(plan, node->name, "version"), arena, node);
+    const struct fact_view *view = find_view(facts, node->id);
+    const struct fact_node *primary = view == NULL ? NULL : facts_find_id(facts, view->primary_id);
+    if (primary == NULL || primary->shard == NULL) {
+        primary = facts_primary_of(facts, find_planned_shard(plan, node->name));
+    }
+    if (primary != NULL) {
+        node->role = FACT_ROLE_REPLICA;
+        node->primary_id = primary->id;
+        node->shard = primary->shard;
+    }
+}
+
+struct facts revise_complete(const struct revise_request *request, struct arena *arena)
+{
+    const struct facts *facts = request->rolling.facts;
+    struct facts complete = *facts;
+    complete.nodes = arena_alloc_array(arena, facts->node_count, sizeof(*complete.nodes));
+    for (size_t i = 0; i < facts->node_count; i++) {
+        complete.nodes[i] = facts->nodes[i];
+        if (!facts->nodes[i].is_reachable) {
+            complete_node(request, arena, facts, &complete.nodes[i]);
+        }
+    }
+    return complete;
+}
+
+bool revise_has_taken_out(const struct revise_request *request, const struct fact_node *node)
+{
+    return progress_has_touched(request->progress, "service.stop", node->name);
+}
+
+bool revise_ask(const struct revise_request *request, const struct facts *facts, const char *gate,
+    struct json *args, struct plan_refusal *refusal, struct arena *arena)
+{
+    AUTO_JSON own = args;
+    const char *names[TOPOLOGY_SWAP_MAX];
+    rolling_topology_gates(rolling_topology_of(facts), gate, names);
+    bool is_yes = true;
+    for (size_t i = 0; names[i] != NULL; i++) {
+        const struct gate_input input = {facts, request->rolling.rules, own, arena};
+        const struct gate_answer answer = gate_find(names[i])->eval(&input);
+        if (answer.state != GATE_YES) {
+            is_yes = false;
+            struct gate_answer *slot =
+                arena_push(arena, &refusal->answers, &refusal->answer_count, sizeof(*slot));
+            *slot = answer;
+        }
+    }
+    return is_yes;
+}
+
+struct json *revise_except_down(const struct facts *facts)
+{
+    struct json *args = js_object();
+    AUTO_JSON names = js_array();
+    for (size_t i = 0; i < facts->node_count; i++) {
+        if (!facts->nodes[i].is_reachable) {
+            js_push(names, js_text(facts->nodes[i].name));
+        }
+    }
+    js_put(args, "except", js_ref(names));
+    return args;
+}
+
+void revise_keep_artefact(const struct revise_request *request, struct plan *plan)
+{
+    const struct fact_artefact *from = &request->plan->artefact;
+    const char *const texts[] = {from->product, from->version, from->series, from->package_version,
+        from->digest, from->server};
+    const char **const slots[] = {&plan->artefact.product, &plan->artefact.version,
+        &plan->artefact.series, &plan->artefact.package_version, &plan->artefact.digest,
+        &plan->artefact.server};
+    for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+        *slots[i] = texts[i] == NULL ? NULL : arena_strdup(&plan->arena, texts[i]);
+    }
+}
