@@ -1,7 +1,7 @@
 /*
  * engine/decide_steps.c - moves steps: look, intend, apply, verify.
  *
- * Only steps of the present plan move; those of earlier plans are history.
+ * Only steps of the present plan move; those of earlier plans are history and never pending.
  *
  *   PENDING --look: done--> FOUND
  *      |  ^                                   (journal: found)
@@ -50,8 +50,8 @@ static bool has_open_chain(const struct run_state *state)
 {
     for (size_t i = 0; i < state->step_count; i++) {
         const struct run_step *step = &state->steps[i];
-        if (run_step_is_current(state, step) && step->status == RUN_STEP_PENDING &&
-            steps_is_chain_begun(state, i) && are_earlier_done(state, step)) {
+        if (step->status == RUN_STEP_PENDING && steps_is_chain_begun(state, i) &&
+            are_earlier_done(state, step)) {
             return true;
         }
     }
@@ -82,11 +82,11 @@ static bool is_winding_up(const struct run_state *state)
            (state->status == RUN_RUNNING && state->replan != RUN_REPLAN_NONE);
 }
 
+/* Of a step that is pending; those of earlier plans never are. */
 static bool may_start(const struct run_state *state, size_t index)
 {
     const struct run_step *step = &state->steps[index];
-    if (!run_step_is_current(state, step) || state->phases[step->phase] != RUN_PHASE_OPEN ||
-        !are_earlier_done(state, step)) {
+    if (state->phases[step->phase] != RUN_PHASE_OPEN || !are_earlier_done(state, step)) {
         return false;
     }
     if (is_winding_up(state) || state->status == RUN_PAUSING) {

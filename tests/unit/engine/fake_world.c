@@ -56,6 +56,15 @@ static struct err *fake_undo(struct call *call, const struct bound *UNUSED(bound
     return NULL;
 }
 
+static struct err *fake_stop(
+    struct call *call, const struct bound *UNUSED(bound), const struct before *UNUSED(before))
+{
+    struct fake_world *world = world_of(call);
+    world->stop_count++;
+    world->now_ms += 3000; /* it takes its time */
+    return world->is_blind ? err_new(ERR_UNREACHABLE, "n1", "no answer") : NULL;
+}
+
 const struct step_ops fake_step_ops = {
     .name = "fake",
     .def = 3,
@@ -65,6 +74,7 @@ const struct step_ops fake_step_ops = {
     .verify = fake_verify,
     .apply = fake_apply,
     .undo = fake_undo,
+    .stop = fake_stop,
 };
 
 static const struct step_ops forever_step_ops = {
@@ -141,6 +151,42 @@ static struct err *read_facts(
     return NULL;
 }
 
+static struct err *fake_claim(const struct call *UNUSED(call), void *context,
+    const struct claim_request *request, struct arena *arena, struct claim_answer *ret_answer)
+{
+    struct fake_world *world = context;
+    world->claim = *request;
+    ret_answer->node_count = 6;
+    ret_answer->held_count = 5;
+    ret_answer->reason = arena_strdup(arena, "n2 cannot be reached");
+    return NULL;
+}
+
+static struct err *fake_look_at_claim(const struct call *UNUSED(call), void *context,
+    const char *node, struct arena *arena, const char **ret_reason)
+{
+    struct fake_world *world = context;
+    world->look_count++;
+    *ret_reason = world->lost == NULL ? NULL : arena_format(arena, "%s has %s", world->lost, node);
+    return NULL;
+}
+
+static const struct claim_ops fake_claims = {fake_claim, fake_look_at_claim};
+
+static struct err *fake_replan(struct call *UNUSED(call), void *context,
+    const struct run_task *UNUSED(task), struct run_result *result)
+{
+    struct fake_world *world = context;
+    if (world->plan != NULL) {
+        result->plan = js_copy(world->plan);
+        return NULL;
+    }
+    struct gate_answer *slot = arena_push(
+        &result->arena, &result->answers, &result->answer_count, sizeof(*result->answers));
+    *slot = (struct gate_answer){GATE_NEVER, "fake", "there is no way", NULL};
+    return NULL;
+}
+
 static int64_t fake_now_ms(struct clock *clock)
 {
     return ((struct fake_world *)(void *)((char *)clock - offsetof(struct fake_world, clock)))
@@ -166,5 +212,9 @@ void fake_world_init(struct fake_world *world)
         .run = "toy-1",
         .read_facts = read_facts,
         .facts_context = world,
+        .replan = fake_replan,
+        .replan_context = world,
+        .claims = &fake_claims,
+        .claims_context = world,
     };
 }

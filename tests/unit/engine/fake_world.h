@@ -22,6 +22,10 @@ struct fake_world {
     enum err_kind apply_error; /* with has_apply_error */
     bool has_apply_error, is_blind, cannot_read;
     enum gate_state gates[FAKE_GATE_COUNT]; /* "a", "b", "c" */
+    const char *lost;           /* the claim is another's, and this names it; NULL: it is ours */
+    struct claim_request claim; /* as asked for last; texts and scopes are gone */
+    const struct json *plan;    /* what planning anew gives; NULL: a refusal */
+    atomic_int stop_count, look_count;
     atomic_int bind_count, capture_count, verify_count, apply_count, undo_count, read_count;
     /* What happens while a step acts, or NULL. */
     void (*on_apply)(struct fake_world *world);

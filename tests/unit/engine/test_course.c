@@ -204,6 +204,22 @@ static void going_back_goes_on_beside_a_failed_step_and_then_asks(void **state)
     assert_rolled_back(bench);
 }
 
+static void a_node_that_fails_to_go_back_keeps_no_other_from_it(void **state)
+{
+    struct bench *bench = *state;
+    go_to_soak(bench);
+    bench->steps[13].gate = GATE_NEVER;   /* back/n4/stop */
+    bench->steps[16].gate = GATE_NOT_YET; /* back/n5/stop */
+    bench_operator(bench, RUN_COMMAND_ROLLBACK);
+    bench_run(bench, 5000);
+    assert_int_equal(bench->state.steps[13].status, RUN_STEP_FAILED);
+    assert_int_equal(bench->state.status, RUN_RUNNING);
+    bench->steps[16].gate = GATE_YES;
+    bench_run(bench, 5000);
+    assert_int_equal(bench->state.status, RUN_PAUSED);
+    assert_true(bench->steps[18].is_done);
+}
+
 static void a_rollback_is_turned_forward_again(void **state)
 {
     struct bench *bench = *state;
@@ -294,6 +310,22 @@ static void policy_does_not_turn_what_has_no_way_back(void **state)
     assert_int_equal(bench->state.revision_count, 0);
 }
 
+static void a_failed_step_stops_no_other_by_policy(void **state)
+{
+    struct bench *bench = *state;
+    bench->plan.policy.on_failure = "continue";
+    bench->steps[8].has_no_effect = true;
+    bench->steps[9].gate = GATE_NOT_YET;
+    bench_begin(bench, false);
+    bench_run(bench, 5000);
+    assert_int_equal(bench->state.steps[8].status, RUN_STEP_FAILED);
+    assert_int_equal(bench->state.status, RUN_RUNNING);
+    bench->steps[9].gate = GATE_YES;
+    bench_run(bench, 5000);
+    assert_int_equal(bench->state.status, RUN_PAUSED);
+    assert_true(bench->steps[9].is_done);
+}
+
 static void independent_steps_go_on_by_policy(void **state)
 {
     struct bench *bench = *state;
@@ -331,6 +363,7 @@ int main(void)
         CASE(a_rollback_that_no_plan_leads_to_asks),
         CASE(a_second_rollback_is_said_to_be_under_way),
         CASE(going_back_goes_on_beside_a_failed_step_and_then_asks),
+        CASE(a_node_that_fails_to_go_back_keeps_no_other_from_it),
         CASE(a_rollback_is_turned_forward_again),
         CASE(only_what_goes_back_can_be_turned_forward),
         CASE(an_aborted_rollback_is_between_the_versions),
@@ -338,6 +371,7 @@ int main(void)
         CASE(a_gate_that_stays_red_turns_the_run_by_policy_and_never_asks),
         CASE(what_needs_a_human_is_asked_whatever_the_policy),
         CASE(policy_does_not_turn_what_has_no_way_back),
+        CASE(a_failed_step_stops_no_other_by_policy),
         CASE(independent_steps_go_on_by_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

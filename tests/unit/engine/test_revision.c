@@ -229,6 +229,28 @@ static void reconcile_of_a_node_that_still_hangs_does_not_wait_for_it(void **sta
     assert_int_equal(bench->state.revision_count, 1);
 }
 
+static void reconcile_waits_for_what_is_under_way(void **state)
+{
+    struct bench *bench = *state;
+    bench->steps[8].gate = GATE_NEVER; /* asks while the other switchover is being done */
+    bench_begin(bench, false);
+    while (bench->task_count < 2 || bench->tasks[1].step != 9) {
+        assert_true(bench_step(bench));
+    }
+    const struct run_task first = bench->tasks[0];
+    bench->tasks[0] = bench->tasks[1];
+    bench->tasks[1] = first;
+    while (bench->state.status != RUN_PAUSED) {
+        assert_true(bench_step(bench));
+    }
+    assert_int_equal(bench->state.steps[9].live.in_flight, RUN_TASK_APPLY);
+    bench_operator(bench, RUN_COMMAND_RECONCILE);
+    assert_int_equal(bench->task_count, 1);
+    bench_run(bench, 3000);
+    assert_int_equal(bench->state.steps[9].status, RUN_STEP_DONE);
+    assert_int_equal(bench->state.revision_count, 1);
+}
+
 static void reconcile_that_needs_more_waits_for_consent(void **state)
 {
     struct bench *bench = *state;
@@ -396,6 +418,7 @@ int main(void)
         CASE(a_changed_plan_waits_for_the_chain_that_is_begun),
         CASE(reconcile_plans_what_is_left_and_stays_paused),
         CASE(reconcile_of_a_node_that_still_hangs_does_not_wait_for_it),
+        CASE(reconcile_waits_for_what_is_under_way),
         CASE(reconcile_that_needs_more_waits_for_consent),
         CASE(reconcile_at_the_pause_point_pauses),
         CASE(an_abandoned_run_lists_what_it_leaves_and_ends),
