@@ -53,6 +53,12 @@ static const char *const failure_words[] = {[INV_FAILURE_PAUSE] = "pause",
     NULL};
 static const char *const revise_words[] = {
     [INV_REVISE_NARROW] = "narrow", [INV_REVISE_ASK] = "ask", NULL};
+static const char *const drift_words[] = {[INV_DRIFT_REFUSE] = "refuse",
+    [INV_DRIFT_REWRITE] = "rewrite",
+    [INV_DRIFT_IGNORE] = "ignore",
+    NULL};
+static const char *const min_replicas_words[] = {
+    [INV_MIN_REPLICAS_REFUSE] = "refuse", [INV_MIN_REPLICAS_RELAX] = "relax", NULL};
 static const char *const modules_words[] = {
     [INV_MODULES_REFUSE] = "refuse", [INV_MODULES_ALLOW] = "allow", NULL};
 static const char *const probe_words[] = {[INV_PROBE_OFF] = "off",
@@ -81,6 +87,9 @@ static const struct schema_key policy_keys[] = {
     SCHEMA_NUMBER(struct inv_policy, hold_limit_ms, "hold_limit_ms", "5000", 500, 60000, false),
     SCHEMA_WORD(struct inv_policy, on_failure, "on_failure", "pause", failure_words, NULL),
     SCHEMA_WORD(struct inv_policy, revise, "revise", "narrow", revise_words, NULL),
+    SCHEMA_WORD(struct inv_policy, drift, "drift", "refuse", drift_words, NULL),
+    SCHEMA_WORD(
+        struct inv_policy, min_replicas, "min_replicas", "refuse", min_replicas_words, NULL),
     SCHEMA_WORD(struct inv_policy, modules, "modules", "refuse", modules_words, NULL),
     SCHEMA_MAPPING(struct inv_policy, probe, "probe", "{ mode: write }", &probe_schema),
     SCHEMA_END,

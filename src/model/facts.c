@@ -113,6 +113,7 @@ static const struct codec_field node_fields[] = {
     CODEC_INT(struct fact_node, file_module_count),
     CODEC_TEXT(struct fact_node, renamed_commands),
     CODEC_TEXT(struct fact_node, announced),
+    CODEC_BOOL(struct fact_node, lacks_channels),
     CODEC_BOOL(struct fact_node, is_failover_forbidden),
     CODEC_INT(struct fact_node, replica_buffer_bytes),
     CODEC_BOOL(struct fact_node, has_waits),

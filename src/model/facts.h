@@ -126,6 +126,7 @@ struct fact_node {
     int64_t file_module_count;    /* that its configuration file loads */
     const char *renamed_commands; /* of those that upshift uses: "CONFIG, WAIT"; NULL: none */
     const char *announced;        /* "host:port" that it tells others; NULL: where it listens */
+    bool lacks_channels;          /* its file has a user without a rule about channels */
     bool is_failover_forbidden;   /* cluster-replica-no-failover */
     int64_t replica_buffer_bytes; /* output buffer at which it cuts off a replica; 0: never */
     bool has_waits;               /* clients have called WAIT since its start */

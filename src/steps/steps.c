@@ -6,6 +6,7 @@ const struct step_ops *const step_table[] = {
     &data_drop_aside_ops,
     &data_set_aside_ops,
     &config_replicaof_ops,
+    &config_rewrite_ops,
     &package_switch_ops,
     &repl_cutover_ops,
     &repl_setting_ops,

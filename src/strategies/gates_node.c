@@ -76,9 +76,9 @@ struct gate_answer gate_drained(const struct gate_input *input)
     return gate_report_finish(&report, "drained");
 }
 
-static bool is_ignored(const struct gate_input *input, const char *setting)
+static bool is_listed(const struct gate_input *input, const char *list, const char *setting)
 {
-    const struct json *names = js_get(input->args, "ignore");
+    const struct json *names = js_get(input->args, list);
     for (size_t i = 0; i < js_count(names); i++) {
         if (text_equal(js_as_text(js_at(names, i)), setting)) {
             return true;
@@ -92,6 +92,25 @@ static const char *or_nothing(const char *value)
     return value == NULL || value[0] == '\0' ? "nothing" : value;
 }
 
+/* CONFIG REWRITE of 6.0 adds "user default on nopass ~* +@all", and with that line 7.0 forbids that
+ * user to publish and subscribe (measured). */
+static bool has_good_rewrite(const struct fact_node *node)
+{
+    return !text_equal(node->series, "redis/6.0");
+}
+
+/* What the policy (args.drift) says to all of a node's drift. A file is not rewritten while
+ * settings are live that a run may have made for a while (args.temporary): they would stay. */
+static bool is_drift_accepted(const struct gate_input *input, const struct fact_node *node)
+{
+    const char *policy = js_get_text(input->args, "drift");
+    bool may_rewrite = has_good_rewrite(node);
+    for (size_t i = 0; i < node->drift_count; i++) {
+        may_rewrite &= !is_listed(input, "temporary", node->drift[i].setting);
+    }
+    return text_equal(policy, "ignore") || (text_equal(policy, "rewrite") && may_rewrite);
+}
+
 /* Which of the two values is meant, only the operator knows. */
 struct gate_answer gate_no_drift(const struct gate_input *input)
 {
@@ -100,11 +119,16 @@ struct gate_answer gate_no_drift(const struct gate_input *input)
     for (const struct fact_node *node; (node = gate_next_node(&report, &cursor)) != NULL;) {
         for (size_t i = 0; i < node->drift_count; i++) {
             const struct fact_drift *drift = &node->drift[i];
-            if (is_ignored(input, drift->setting)) {
+            if (is_listed(input, "ignore", drift->setting) || is_drift_accepted(input, node)) {
                 continue;
             }
             gate_report_add(&report, GATE_NEEDS_YOU,
-                "keep the live values with CONFIG REWRITE, or set them back to those of the file",
+                has_good_rewrite(node)
+                    ? "keep the live values with CONFIG REWRITE, or let the run do it "
+                      "(policy.drift: rewrite), or set them back to those of the file"
+                    : "write the live values into the file by hand, or set them back to those of "
+                      "the file (CONFIG REWRITE of 6.0 also writes users, whom 7.0 then forbids to "
+                      "publish and subscribe)",
                 "%s of %s is %s live and %s in its file: a restart would lose it", drift->setting,
                 node->name, or_nothing(drift->live), or_nothing(drift->file));
         }

@@ -229,10 +229,15 @@ struct gate_answer gate_redundancy(const struct gate_input *input)
 struct gate_answer gate_min_replicas(const struct gate_input *input)
 {
     struct gate_report report = {.input = input};
+    const bool is_to_be_relaxed = js_get_bool(input->args, "to_be_relaxed", false);
+    const bool is_relaxed = js_get_bool(input->args, "relaxed", false);
     size_t cursor = 0;
     for (const struct fact_node *node; (node = gate_next_node(&report, &cursor)) != NULL;) {
         const struct fact_node *primary =
             node->role == FACT_ROLE_PRIMARY ? node : primary_of(input, node);
+        if (is_to_be_relaxed || (is_relaxed && node != primary)) {
+            continue;
+        }
         if (node->min_replicas == 0 || primary == NULL || primary->shard == NULL) {
             continue;
         }
@@ -242,6 +247,7 @@ struct gate_answer gate_min_replicas(const struct gate_input *input)
                 &(struct gate_problem){
                     .state = gate_lasting(input),
                     .remedy = "lower min-replicas-to-write in the configuration files and live, or "
+                              "let the run do it for a while (policy.min_replicas: relax), or "
                               "add a replica to the shard",
                     .before = "min-replicas-to-write of ",
                     .node = node->name,

@@ -95,12 +95,6 @@ static struct json *name_excepted(
     return names;
 }
 
-/* What the policy says to gates. */
-static void tell_policy(const struct inv_policy *policy, struct json *args)
-{
-    js_put_bool(args, "allow", policy->modules == INV_MODULES_ALLOW);
-}
-
 /* Asks `gate`, which stands for that of the row. In a run (`is_running`) what does not last is left
  * to the gates of the steps, and the run's own settings are no drift. */
 static struct gate_answer ask_preflight(const struct rolling_request *request,
@@ -109,9 +103,9 @@ static struct gate_answer ask_preflight(const struct rolling_request *request,
     AUTO_JSON args = js_object();
     js_put_bool(args, "preflight", !is_running);
     if (is_running) {
-        rolling_tell_ignored(args);
+        rolling_tell_ignored(&request->cluster->policy, args);
     }
-    tell_policy(&request->cluster->policy, args);
+    rolling_tell_policy(&request->cluster->policy, args);
     if (!text_equal(gate, "all_reachable")) {
         js_put(args, "except", name_excepted(request, preflight, arena));
     }

@@ -78,6 +78,12 @@ void rolling_add_switchover_words(struct rolling *rolling);
 void rolling_add_note(struct rolling *rolling, const char *text);
 void rolling_add_estimate(struct rolling *rolling, int64_t estimate_ms);
 
+/* What a look at the nodes tells people before anything moves (rolling_notes.c). */
+void rolling_add_preflight_notes(struct rolling *rolling);
+
+/* The policy as arguments of gates, before anything was done (rolling_write.c). */
+void rolling_tell_policy(const struct inv_policy *policy, struct json *args);
+
 /* How long a restart takes until the node has copied the keys of `primary`, in ms. */
 int64_t rolling_restart_ms(const struct fact_node *primary);
 int64_t rolling_switchover_ms(void);
@@ -103,6 +109,8 @@ enum gate_detail {
     TELL_EXCEPT_LATE = 2048,   /* except: all that finalize restarts */
     TELL_EXCEPT_BACK = 4096,   /* except: the way back that an earlier run left */
     TELL_EXCEPT_BROKEN = 8192, /* except: what the run itself has to repair */
+    TELL_RELAXED = 16384,      /* relaxed: by policy, primaries alone count */
+    TELL_UNPREPARED = 32768,   /* drift, to_be_relaxed: what phase prepare does by policy */
 };
 
 struct gate_use {
@@ -148,7 +156,7 @@ extern const struct gate_use rolling_switchover_assumptions[];
 extern const struct gate_use rolling_health[];
 
 /* Puts "ignore": the run's own temporary settings. */
-void rolling_tell_ignored(struct json *args);
+void rolling_tell_ignored(const struct inv_policy *policy, struct json *args);
 
 /* `act` is NULL where the gates are of a phase. */
 struct plan_gate *rolling_write_gates(const struct rolling *rolling, const struct gate_use *uses,
@@ -157,6 +165,9 @@ struct plan_gate *rolling_write_gates(const struct rolling *rolling, const struc
 /* The caller writes summary and further arguments. Valid until the next one is added. */
 struct plan_step *rolling_add_step(struct rolling *rolling, struct plan_phase *phase,
     const struct step_sort *sort, const struct act *act);
+
+/* Is this one of the settings that a run changes for a while? */
+bool rolling_is_temporary(const char *setting);
 
 /* The step waits for the one with the id `earlier`; NULL: for none. */
 void rolling_follow_step(struct rolling *rolling, struct plan_step *step, const char *earlier);

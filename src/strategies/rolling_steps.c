@@ -13,22 +13,24 @@
 
 static const char *const backlog_setting = "repl-backlog-size";
 static const char *const delay_setting = "repl-diskless-sync-delay";
+static const char *const min_replicas_setting = "min-replicas-to-write";
 
 /* What this run has broken is repaired by the phase that it keeps from being green. */
 enum { EXCEPT_START = TELL_EXCEPT_BACK | TELL_EXCEPT_BROKEN };
 
 #define READY_FOR_STOP(details)                                                                    \
-    READY_FOR_PHASE(details), {"process_known", TELL_NODE}, {"min_replicas", details},             \
-        {"no_saving", TELL_NODE}, {"no_drift", TELL_NODE | TELL_IGNORE},                           \
-        {"directory_safe", TELL_NODE | TELL_TARGET_SERIES},                                        \
+    READY_FOR_PHASE(details), {"process_known", TELL_NODE},                                        \
+        {"min_replicas", (details) | TELL_RELAXED}, {"no_saving", TELL_NODE},                      \
+        {"no_drift", TELL_NODE | TELL_IGNORE}, {"directory_safe", TELL_NODE | TELL_TARGET_SERIES}, \
+        {"disk_space", TELL_NODE}, {"fork_memory", TELL_PRIMARY},                                  \
     {                                                                                              \
         "full_sync_allowed", TELL_NODE | TELL_ID | TELL_TARGET_SERIES                              \
     }
 
 static const struct gate_use start_of_run_gates[] = {READY_FOR_PHASE(EXCEPT_START),
-    {"process_known", TELL_EXCEPT_BROKEN}, {"min_replicas", TELL_EXCEPT_BROKEN},
-    {"no_drift", TELL_EXCEPT_BROKEN | TELL_IGNORE}, {"persistent_primary", TELL_EXCEPT_BROKEN},
-    {"sentinel_spare", 0}, {NULL, 0}};
+    {"process_known", TELL_EXCEPT_BROKEN}, {"min_replicas", TELL_EXCEPT_BROKEN | TELL_UNPREPARED},
+    {"no_drift", TELL_EXCEPT_BROKEN | TELL_IGNORE | TELL_UNPREPARED},
+    {"persistent_primary", TELL_EXCEPT_BROKEN}, {"sentinel_spare", 0}, {NULL, 0}};
 
 static const struct gate_use start_of_phase_gates[] = {READY_FOR_PHASE(EXCEPT_START), {NULL, 0}};
 
@@ -163,6 +165,17 @@ static void add_setting(struct rolling *rolling, struct plan_phase *phase,
     rolling_follow_step(rolling, step, earlier);
 }
 
+/* A primary whose only replica is out would refuse writes. */
+static bool refuses_writes(const struct rolling *rolling, const struct act *act)
+{
+    int64_t replica_count = 0;
+    for (size_t i = 0; i < rolling->facts->node_count; i++) {
+        const struct fact_node *node = &rolling->facts->nodes[i];
+        replica_count += node->role == FACT_ROLE_REPLICA && text_equal(node->shard, act->shard);
+    }
+    return act->node->min_replicas > replica_count - 1;
+}
+
 /* A long backlog lets replicas (the way back among them) come back without a full copy; without
  * the delay the full copies that are needed begin at once. */
 static void add_settings(struct rolling *rolling, struct plan_phase *phase, const struct act *act,
@@ -176,14 +189,60 @@ static void add_settings(struct rolling *rolling, struct plan_phase *phase, cons
     }
     const struct setting delay = {"delay", delay_setting, 0, delay_scope};
     add_setting(rolling, phase, &delay, act, earlier);
+    const bool may_relax = rolling->request->cluster->policy.min_replicas == INV_MIN_REPLICAS_RELAX;
+    if (may_relax && refuses_writes(rolling, act)) {
+        const struct setting relaxed = {"min-replicas", min_replicas_setting, 0, delay_scope};
+        add_setting(rolling, phase, &relaxed, act, earlier);
+    }
+}
+
+/* Would a restart lose something, and is the file the better for being written now? Not while the
+ * run's own settings are live: they would stay. */
+static bool needs_rewrite(const struct fact_node *node)
+{
+    bool needs = false;
+    for (size_t i = 0; i < node->drift_count; i++) {
+        if (rolling_is_temporary(node->drift[i].setting)) {
+            return false;
+        }
+        needs = true;
+    }
+    return needs && node->is_reachable && node->config_digest != NULL;
+}
+
+/* Before any temporary setting is made. Returns the id of the last step. */
+static const char *add_rewrites(
+    struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard)
+{
+    static const struct step_sort sort = {.verb = "rewrite",
+        .kind = "config.rewrite",
+        .assumptions = rolling_no_gates,
+        .gates = setting_gates};
+    const char *earlier = NULL;
+    for (size_t i = 0; i < rolling->facts->node_count; i++) {
+        const struct fact_node *node = &rolling->facts->nodes[i];
+        if (!text_equal(node->shard, shard->name) || !needs_rewrite(node)) {
+            continue;
+        }
+        const struct act act = {shard->name, node, shard->primary};
+        struct plan_step *step = rolling_add_step(rolling, phase, &sort, &act);
+        step->summary = arena_format(&rolling->plan->arena,
+            "write the live settings of %s into its file, a copy of which is kept", node->name);
+        js_put_text(step->args, "digest", node->config_digest);
+        rolling_follow_step(rolling, step, earlier);
+        earlier = step->id;
+    }
+    return earlier;
 }
 
 static void fill_prepare(
     struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard)
 {
     const struct act act = {shard->name, shard->primary, shard->primary};
+    const bool rewrites = rolling->request->cluster->policy.drift == INV_DRIFT_REWRITE;
+    const char *earlier = rewrites ? add_rewrites(rolling, phase, shard) : NULL;
     add_settings(
-        rolling, phase, &act, NULL, shard->heir != NULL ? PLAN_SCOPE_RUN : PLAN_SCOPE_FINALIZE);
+        rolling, phase, &act, earlier, shard->heir != NULL ? PLAN_SCOPE_RUN : PLAN_SCOPE_FINALIZE);
 }
 
 static void fill_replicas(

@@ -47,14 +47,51 @@ const struct fact_artefact *rolling_goal(
     return rolling->goals == NULL ? rolling->target : &rolling->goals[node - rolling->facts->nodes];
 }
 
-void rolling_tell_ignored(struct json *args)
+static const char *const temporary_settings[] = {
+    "repl-backlog-size", "repl-diskless-sync-delay", "min-replicas-to-write"};
+
+bool rolling_is_temporary(const char *setting)
 {
-    static const char *const settings[] = {"repl-backlog-size", "repl-diskless-sync-delay"};
-    struct json *names = js_array();
-    for (size_t i = 0; i < ARRAY_COUNT(settings); i++) {
-        js_push(names, js_text(settings[i]));
+    for (size_t i = 0; i < ARRAY_COUNT(temporary_settings); i++) {
+        if (text_equal(temporary_settings[i], setting)) {
+            return true;
+        }
     }
-    js_put(args, "ignore", names);
+    return false;
+}
+
+/* min-replicas-to-write only where the policy lets the run change it. */
+static void tell_temporary(const struct inv_policy *policy, const char *list, struct json *args)
+{
+    struct json *names = js_array();
+    const size_t count =
+        ARRAY_COUNT(temporary_settings) - (policy->min_replicas != INV_MIN_REPLICAS_RELAX);
+    for (size_t i = 0; i < count; i++) {
+        js_push(names, js_text(temporary_settings[i]));
+    }
+    js_put(args, list, names);
+}
+
+void rolling_tell_ignored(const struct inv_policy *policy, struct json *args)
+{
+    tell_temporary(policy, "ignore", args);
+    if (policy->drift == INV_DRIFT_IGNORE) {
+        js_put_text(args, "drift", "ignore");
+    }
+}
+
+void rolling_tell_policy(const struct inv_policy *policy, struct json *args)
+{
+    if (policy->drift != INV_DRIFT_REFUSE) {
+        js_put_text(args, "drift", policy->drift == INV_DRIFT_REWRITE ? "rewrite" : "ignore");
+        tell_temporary(policy, "temporary", args);
+    }
+    if (policy->min_replicas == INV_MIN_REPLICAS_RELAX) {
+        js_put_bool(args, "to_be_relaxed", true);
+    }
+    if (policy->modules == INV_MODULES_ALLOW) {
+        js_put_bool(args, "allow", true);
+    }
 }
 
 /* What finalize restarts: everywhere, or only where an earlier run has switched over already. */
@@ -91,6 +128,7 @@ static struct json *write_details(
     const struct rolling *rolling, unsigned details, const struct act *act)
 {
     struct json *args = js_object();
+    const struct inv_policy *policy = &rolling->request->cluster->policy;
     const struct fact_node *about = act == NULL                     ? NULL
                                     : (details & TELL_PRIMARY) != 0 ? act->primary
                                                                     : act->node;
@@ -113,7 +151,13 @@ static struct json *write_details(
         js_put_number(args, "bytes", rolling->request->cluster->policy.lag_bytes_max);
     }
     if ((details & TELL_IGNORE) != 0) {
-        rolling_tell_ignored(args);
+        rolling_tell_ignored(policy, args);
+    }
+    if ((details & TELL_UNPREPARED) != 0) {
+        rolling_tell_policy(policy, args);
+    }
+    if ((details & TELL_RELAXED) != 0 && policy->min_replicas == INV_MIN_REPLICAS_RELAX) {
+        js_put_bool(args, "relaxed", true);
     }
     tell_excepted(rolling, details, args);
     if ((details & TELL_EXCEPT_OLD) != 0) {

@@ -201,7 +201,7 @@ static void make_nodes(struct story *story, struct inv_cluster *cluster)
     }
 }
 
-/* Which of the two words a policy has. */
+/* Does the policy say this? */
 static bool has_word(const struct json *policy, const char *key, const char *word)
 {
     return text_equal(js_get_text(policy, key), word);
@@ -223,6 +223,11 @@ static void make_inventory(struct story *story)
             .lag_bytes_max = js_get_number(policy, "lag_bytes_max", 0),
             .backlog_bytes = js_get_number(policy, "backlog_bytes", 0),
             .hold_limit_ms = js_get_number(policy, "hold_limit_ms", 0),
+            .drift = has_word(policy, "drift", "rewrite")  ? INV_DRIFT_REWRITE
+                     : has_word(policy, "drift", "ignore") ? INV_DRIFT_IGNORE
+                                                           : INV_DRIFT_REFUSE,
+            .min_replicas = has_word(policy, "min_replicas", "relax") ? INV_MIN_REPLICAS_RELAX
+                                                                      : INV_MIN_REPLICAS_REFUSE,
             .modules =
                 has_word(policy, "modules", "allow") ? INV_MODULES_ALLOW : INV_MODULES_REFUSE,
             .probe = {.mode = INV_PROBE_WRITE,

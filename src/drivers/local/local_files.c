@@ -21,7 +21,7 @@
 
 enum {
     FOLDER_MODE = 0750,
-    FILE_MODE = 0640,
+    FILE_MODE = 0600, /* it may hold passwords */
     SUFFIX_SIZE = 9,
     DEPTH_MAX = 4, /* of an aside folder: revision, folder of logs, their files */
     FOLDER_FLAGS = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,

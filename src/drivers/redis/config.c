@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/sha256.h"
 
 enum { NAME_SIZE_MAX = 96 };
 
@@ -141,10 +142,30 @@ static void add_directive(
     struct redis_directive *item =
         arena_push(arena, &config->items, &config->count, sizeof(*config->items));
     item->name = lower;
-    item->value = redis_config_is_secret(lower)
-                      ? NULL
-                      : arena_strndup(arena, value.size == 0 ? "" : value.data, value.size);
+    const char *bytes = value.size == 0 ? "" : value.data;
+    if (redis_config_is_secret(lower)) {
+        char digest[SHA256_HEX_SIZE];
+        sha256_hex(bytes, value.size, digest);
+        item->digest = arena_strdup(arena, digest);
+    } else {
+        item->value = arena_strndup(arena, bytes, value.size);
+    }
     config->has_include |= strcmp(lower, "include") == 0;
+}
+
+/* A line "user NAME RULE...". Rules about channels came with 6.2. */
+static bool is_user_without_channels(const char *const *words, size_t count)
+{
+    if (strcasecmp(words[0], "user") != 0) {
+        return false;
+    }
+    for (size_t i = 2; i < count; i++) {
+        if (words[i][0] == '&' || strcasecmp(words[i], "allchannels") == 0 ||
+            strcasecmp(words[i], "resetchannels") == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void redis_config_parse(struct arena *arena, struct str text, struct redis_config *ret_config)
@@ -158,6 +179,7 @@ void redis_config_parse(struct arena *arena, struct str text, struct redis_confi
         if (!redis_config_split(&scratch, line, &words, &count) || count == 0) {
             continue;
         }
+        config.lacks_channels |= is_user_without_channels(words, count);
         AUTO_BUF value = {0};
         for (size_t i = 1; i < count; i++) {
             buf_printf(&value, "%s%s", i == 1 ? "" : " ", words[i]);
@@ -198,7 +220,8 @@ static void write_canonical(const char *name, char ret_name[NAME_SIZE_MAX])
     }
 }
 
-const char *redis_config_get(const struct redis_config *config, const char *name)
+static const struct redis_directive *find_directive(
+    const struct redis_config *config, const char *name)
 {
     char wanted[NAME_SIZE_MAX];
     write_canonical(name, wanted);
@@ -206,8 +229,20 @@ const char *redis_config_get(const struct redis_config *config, const char *name
         char found[NAME_SIZE_MAX];
         write_canonical(config->items[i - 1].name, found);
         if (strcmp(found, wanted) == 0) {
-            return config->items[i - 1].value;
+            return &config->items[i - 1];
         }
     }
     return NULL;
+}
+
+const char *redis_config_get(const struct redis_config *config, const char *name)
+{
+    const struct redis_directive *found = find_directive(config, name);
+    return found == NULL ? NULL : found->value;
+}
+
+const char *redis_config_get_digest(const struct redis_config *config, const char *name)
+{
+    const struct redis_directive *found = find_directive(config, name);
+    return found == NULL ? NULL : found->digest;
 }

@@ -17,14 +17,16 @@
 #include "wire/resp.h"
 
 struct redis_directive {
-    const char *name;  /* lower case */
-    const char *value; /* arguments joined by a space; "" without; NULL when it may be a secret */
+    const char *name;   /* lower case */
+    const char *value;  /* arguments joined by a space; "" without; NULL when it may be a secret */
+    const char *digest; /* of a value that may be a secret, to compare it; NULL of others */
 };
 
 struct redis_config {
     struct redis_directive *items; /* in the order of the file */
     size_t count;
     bool has_include;
+    bool lacks_channels; /* it has a user without a rule about channels */
 };
 
 /* Splits one line of a configuration file into words: blanks separate, "..." knows \n \r \t \a \b
@@ -43,6 +45,9 @@ void redis_config_of_reply(
 /* The last value of a setting, also under its older or newer name (slave, replica); NULL when it
  * is not there, or may be a secret. */
 const char *redis_config_get(const struct redis_config *config, const char *name);
+
+/* The digest of its last value; NULL when it is not there or no secret. */
+const char *redis_config_get_digest(const struct redis_config *config, const char *name);
 
 /* May this setting hold a password, or the name of an account? */
 bool redis_config_is_secret(const char *name);

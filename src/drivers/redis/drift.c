@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/sha256.h"
 #include "drivers/redis/config.h"
 
 /* Not settings, not readable, or the place of one server rather than how it works. */
@@ -204,6 +205,27 @@ static void find_in_silence(struct arena *arena, const struct redis_config *live
     }
 }
 
+/* A password that was set live is gone after a restart, and with it the lock on the door or the key
+ * to the primary. A file that says nothing means an empty one. */
+static void find_in_secrets(struct arena *arena, const struct redis_config *live,
+    const struct redis_config *file, struct fact_node *node)
+{
+    static const char *const names[] = {
+        "requirepass", "masterauth", "masteruser", "tls-key-file-pass", "tls-client-key-file-pass"};
+    char nothing[SHA256_HEX_SIZE];
+    sha256_hex("", 0, nothing);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        const char *ours = redis_config_get_digest(live, names[i]);
+        const char *theirs = redis_config_get_digest(file, names[i]);
+        const bool is_silent = theirs == NULL && file->has_include;
+        theirs = theirs == NULL ? nothing : theirs;
+        if (ours != NULL && !is_silent && strcmp(ours, theirs) != 0) {
+            report_drift(arena, node, names[i], strcmp(ours, nothing) == 0 ? "" : "(a secret)",
+                strcmp(theirs, nothing) == 0 ? "" : "(another secret)");
+        }
+    }
+}
+
 void redis_drift_find(struct arena *arena, const struct redis_config *live,
     const struct redis_config *file, struct fact_node *node)
 {
@@ -218,6 +240,7 @@ void redis_drift_find(struct arena *arena, const struct redis_config *live,
             report_drift(arena, node, item->name, live_value, file_value);
         }
     }
+    find_in_secrets(arena, live, file, node);
     if (!file->has_include) { /* else an included file may speak where this one is silent */
         find_in_silence(arena, live, file, node);
     }

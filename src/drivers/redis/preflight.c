@@ -207,6 +207,7 @@ void redis_preflight_file(
     struct arena *arena, const struct redis_config *file, struct fact_node *node)
 {
     AUTO_BUF renamed = {0};
+    node->lacks_channels = file->lacks_channels;
     for (size_t i = 0; i < file->count; i++) {
         const struct redis_directive *item = &file->items[i];
         node->file_module_count += text_equal(item->name, "loadmodule");

@@ -59,6 +59,9 @@ static void what_is_left_out_has_its_default(void **UNUSED(state))
     assert_int_equal(policy->lag_bytes_max, 1048576);
     assert_int_equal(policy->backlog_bytes, 67108864);
     assert_int_equal(policy->on_failure, INV_FAILURE_PAUSE);
+    assert_int_equal(policy->drift, INV_DRIFT_REFUSE);
+    assert_int_equal(policy->min_replicas, INV_MIN_REPLICAS_REFUSE);
+    assert_int_equal(policy->modules, INV_MODULES_REFUSE);
     assert_int_equal(policy->probe.mode, INV_PROBE_WRITE);
     assert_false(policy->probe.is_required);
     assert_int_equal(policy->probe.rate, 100);
@@ -120,7 +123,8 @@ static void sentinels_are_nodes_of_their_own_kind(void **UNUSED(state))
          "  nodes: [ { address: 'a:1', directory: /a, config: /a/c } ],\n"
          "  sentinels: [ { address: 'a:2', directory: /s, config: /s/c, name: s1 } ],\n"
          "  hooks: { primary_changed: [/bin/tell, \"--all\"] },\n"
-         "  policy: { hold_limit_ms: 2000 } } }\n",
+         "  policy: { hold_limit_ms: 2000, drift: rewrite, min_replicas: relax,\n"
+         "    modules: allow } } }\n",
         &inventory);
     const struct inv_cluster *cluster = &inventory.clusters[0];
     assert_true(inv_cluster_has_one_primary(cluster));
@@ -135,6 +139,9 @@ static void sentinels_are_nodes_of_their_own_kind(void **UNUSED(state))
     assert_string_equal(cluster->primary_changed[1], "--all");
     assert_null(cluster->primary_changed[2]);
     assert_int_equal(cluster->policy.hold_limit_ms, 2000);
+    assert_int_equal(cluster->policy.drift, INV_DRIFT_REWRITE);
+    assert_int_equal(cluster->policy.min_replicas, INV_MIN_REPLICAS_RELAX);
+    assert_int_equal(cluster->policy.modules, INV_MODULES_ALLOW);
 }
 
 static void secrets_and_tls_are_references(void **UNUSED(state))

@@ -220,12 +220,58 @@ static void defaults_changed_between_series(void **UNUSED(state))
     }
 }
 
-static void places_and_secrets_are_not_compared(void **UNUSED(state))
+static void places_are_not_compared(void **UNUSED(state))
 {
-    expect_drift("port 1\nbind a\ndir /a\nlogfile a\ntls-port 1\nrequirepass a\nmasterauth a",
-        "port 2\nbind b\ndir /b\nlogfile b\ntls-port 2\nrequirepass b\nmasterauth b\n"
-        "unknown-to-the-server 1\nloadmodule /x.so",
+    expect_drift("port 1\nbind a\ndir /a\nlogfile a\ntls-port 1",
+        "port 2\nbind b\ndir /b\nlogfile b\ntls-port 2\nunknown-to-the-server 1\n"
+        "loadmodule /x.so",
         NULL);
+}
+
+static void secrets_are_compared_and_not_shown(void **UNUSED(state))
+{
+    static const struct {
+        const char *live, *file;
+        const char *live_shown, *file_shown; /* NULL: no drift */
+    } cases[] = {
+        {"requirepass one", "requirepass two", "(a secret)", "(another secret)"},
+        {"requirepass one", "port 1", "(a secret)", ""},
+        {"requirepass \"\"", "requirepass two", "", "(another secret)"},
+        {"requirepass one", "requirepass \"one\"", NULL, NULL},
+        {"requirepass \"\"", "port 1", NULL, NULL},
+        {"port 1", "requirepass two", NULL, NULL},
+        {"masterauth one", "include /x", NULL, NULL},
+        {"masterauth one", "include /x\nmasterauth two", "(a secret)", "(another secret)"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        AUTO_ARENA arena = {0};
+        struct redis_config live, file;
+        struct fact_node node = {.product = "redis", .series = "redis/7.0"};
+        redis_config_parse(&arena, str_of(cases[i].live), &live);
+        redis_config_parse(&arena, str_of(cases[i].file), &file);
+        redis_drift_find(&arena, &live, &file, &node);
+        assert_int_equal(node.drift_count, cases[i].live_shown == NULL ? 0 : 1);
+        if (node.drift_count > 0) {
+            assert_string_equal(node.drift[0].live, cases[i].live_shown);
+            assert_string_equal(node.drift[0].file, cases[i].file_shown);
+        }
+    }
+}
+
+static void users_without_channels_are_seen(void **UNUSED(state))
+{
+    static const struct {
+        const char *text;
+        bool is_seen;
+    } cases[] = {{"user default on nopass ~* +@all", true}, {"USER a on >x ~*\nuser b &*", true},
+        {"user default on nopass ~* &* +@all", false}, {"user a on allchannels", false},
+        {"user a resetchannels", false}, {"# user a on", false}, {"masteruser a", false}};
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        AUTO_ARENA arena = {0};
+        struct redis_config config;
+        redis_config_parse(&arena, str_of(cases[i].text), &config);
+        assert_int_equal(config.lacks_channels, cases[i].is_seen);
+    }
 }
 
 int main(void)
@@ -243,7 +289,9 @@ int main(void)
         cmocka_unit_test(a_live_value_over_a_silent_file_is_drift_from_the_default),
         cmocka_unit_test(a_silent_file_that_includes_others_is_not_judged),
         cmocka_unit_test(defaults_changed_between_series),
-        cmocka_unit_test(places_and_secrets_are_not_compared),
+        cmocka_unit_test(places_are_not_compared),
+        cmocka_unit_test(secrets_are_compared_and_not_shown),
+        cmocka_unit_test(users_without_channels_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
