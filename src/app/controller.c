@@ -11,6 +11,7 @@
 #include "app/claims.h"
 #include "app/guards.h"
 #include "app/keeper.h"
+#include "app/replan.h"
 #include "app/report_file.h"
 #include "app/run_store.h"
 #include "app/server.h"
@@ -154,6 +155,23 @@ static struct err *read_facts(const struct call *call, void *context, struct fac
     return world_read_facts(&controller->world, call, ret_facts);
 }
 
+static struct err *replan_rest(
+    struct call *call, void *context, const struct run_task *task, struct run_result *result)
+{
+    struct controller *controller = context;
+    const struct replan replan = {
+        .inventory = &controller->run.inventory,
+        .cluster = controller->run.cluster,
+        .rules = &controller->rules,
+        .world = &controller->world,
+        .first = &controller->run.plan,
+        .present = task->from,
+        .progress = task->progress,
+        .why = task->replan,
+    };
+    return replan_for_engine(call, &replan, &controller->executor, result);
+}
+
 /* Signals come to one thread: SIGTERM and SIGINT pause the run and then end the process. */
 static void *wait_for_signals(void *context)
 {
@@ -265,6 +283,8 @@ static struct err *open_executor(struct controller *controller)
         .run = controller->run.state.id,
         .read_facts = read_facts,
         .facts_context = controller,
+        .replan = replan_rest,
+        .replan_context = controller,
         .claims = &claims_ops,
         .claims_context = &controller->claims,
     };

@@ -30,6 +30,8 @@ enum {
     SEND_AT_LEAST_MS = 1000,
     FAILED_MS = 500, /* whoever has just started this controller connects within that */
     FAILED_LOOK_MS = 10,
+    CLAIMED_EXIT = 5, /* cli/exit.h */
+    COPIED_EXIT = 7,
 };
 
 struct client {
@@ -94,9 +96,19 @@ static void send_snapshot(struct server *server, struct client *client)
     }
 }
 
+/* The engine says it by numbers (engine.md 13), a terminal gets them from codes. */
+static struct err *describe_refusal(int exit_code, const char *text)
+{
+    struct err *err = err_new(ERR_REFUSED, NULL, "%s", text);
+    if (exit_code == CLAIMED_EXIT) {
+        return err_code(err, "claimed");
+    }
+    return exit_code == COPIED_EXIT ? err_code(err, "journal_copied") : err;
+}
+
 static void refuse_client(struct client *client, int exit_code, const char *text)
 {
-    AUTO_ERR err = err_new(ERR_REFUSED, NULL, "%s", text);
+    AUTO_ERR err = describe_refusal(exit_code, text);
     AUTO_JSON answer = js_object();
     js_put_bool(answer, "ok", false);
     js_put_number(answer, "exit", exit_code);

@@ -139,6 +139,22 @@ static struct err *refuse_busy_cluster(struct services *services, const struct c
     return err;
 }
 
+/* The caller looks at the refusal's answers. */
+static void plan_action(const struct cli_request *request, const struct rolling_request *rolling,
+    struct arena *arena, struct plan *ret_plan, struct plan_refusal *ret_refusal)
+{
+    bool is_planned = false;
+    if (text_equal(request->action, "restart")) {
+        is_planned = restart_plan(rolling, arena, ret_plan, ret_refusal);
+    } else if (text_equal(request->action, "switchover")) {
+        const struct switchover_choice choice = {request->shard, request->node};
+        is_planned = switchover_plan(rolling, &choice, arena, ret_plan, ret_refusal);
+    } else {
+        is_planned = rolling_plan(rolling, arena, ret_plan, ret_refusal);
+    }
+    (void)is_planned;
+}
+
 static struct err *make_plan(struct services *services, const struct cli_request *request,
     struct arena *arena, struct plan *ret_plan, struct plan_refusal *ret_refusal)
 {
@@ -156,8 +172,7 @@ static struct err *make_plan(struct services *services, const struct cli_request
         .rules = request->rules,
         .facts = &facts,
     };
-    const bool is_planned = rolling_plan(&rolling, arena, ret_plan, ret_refusal);
-    (void)is_planned; /* the caller looks at the refusal's answers */
+    plan_action(request, &rolling, arena, ret_plan, ret_refusal);
     return NULL;
 }
 
@@ -246,6 +261,7 @@ void services_init(struct services *ret_services)
         .compare_plan = compare_plan,
         .start_run = services_start_run,
         .continue_run = services_continue_run,
+        .plan_back = services_plan_back,
         .reconcile_claims = services_reconcile_claims,
         .open_journal = services_open_journal,
         .read_run = services_read_run,

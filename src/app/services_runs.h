@@ -19,6 +19,9 @@ MUST_USE struct err *services_read_run(
 MUST_USE struct err *services_list_journals(
     struct services *services, struct arena *arena, const char ***ret_clusters, size_t *ret_count);
 
+MUST_USE struct err *services_plan_back(struct services *services, const char *cluster,
+    struct arena *arena, struct plan *ret_plan, struct plan_refusal *ret_refusal);
+
 /* While a run is open its temporary settings are live: a plan would take them for drift. */
 MUST_USE struct err *services_refuse_unfinished(struct services *services, const char *cluster);
 

@@ -32,8 +32,9 @@ static const struct command command_docs = {
 };
 
 static const struct command *const root_children[] = {&cli_check, &cli_plan, &cli_upgrade,
-    &cli_watch, &cli_status, &cli_pause, &cli_resume, &cli_abort, &cli_finalize, &cli_reconcile,
-    &cli_report, &cli_probe, &cli_cluster, &cli_datastore, &cli_run, &command_docs, NULL};
+    &cli_restart, &cli_switchover, &cli_watch, &cli_status, &cli_pause, &cli_resume, &cli_abort,
+    &cli_finalize, &cli_rollback, &cli_reconcile, &cli_report, &cli_probe, &cli_cluster,
+    &cli_datastore, &cli_run, &command_docs, NULL};
 
 const struct command command_root = {
     .name = "upshift",

@@ -91,6 +91,8 @@ const struct error_row error_rows[] = {
         "run upshift as the user that owns the state directory"},
     {"lock_unsupported", EXIT_JOURNAL, "the file system of the state directory has no locks",
         "choose a local file system with --state-dir"},
+    {"journal_copied", EXIT_JOURNAL, "the journal is an older copy of what the nodes know",
+        "put the newest one back; if it is lost: `upshift reconcile --adopt`, then plan anew"},
     {"journal_missing", EXIT_JOURNAL, "there is no journal", "name the right --state-dir"},
     {"journal_denied", EXIT_JOURNAL, "the journal may not be opened",
         "run upshift as the user that owns the state directory"},

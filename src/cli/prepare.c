@@ -239,6 +239,10 @@ bool planning_make(
 
 static const struct option_spec plan_options[] = {
     {"output", 'o', OPTION_TEXT, "FILE", "also write the plan here, for `upgrade --plan FILE`"},
+    {"restart", 0, OPTION_FLAG, NULL, "plan a restart of every node instead"},
+    {"switchover", 0, OPTION_FLAG, NULL, "plan switchovers instead"},
+    OPTION_SHARD,
+    OPTION_TO,
     {"exit-code", 0, OPTION_FLAG, NULL, "exit 8 when there is something to do"},
     OPTION_NONE,
 };

@@ -263,7 +263,7 @@ static const char *or_else(const char *text, const char *other)
     return text == NULL ? other : text;
 }
 
-static void tell_replan(struct story *story, const struct journal_record *record, int64_t at_ms)
+static void tell_wanted(struct story *story, const struct journal_record *record, int64_t at_ms)
 {
     const char *why = js_get_text(record->body, "replan");
     const char *cause = or_else(js_get_text(record->body, "cause"), "?");
@@ -319,7 +319,7 @@ static void tell_revised(struct story *story, const struct journal_record *recor
     js_push(story->revisions, revision);
 }
 
-static void tell_claim(struct story *story, const struct journal_record *record, int64_t at_ms)
+static void tell_claimed(struct story *story, const struct journal_record *record, int64_t at_ms)
 {
     const bool is_taken = record->type == JOURNAL_CLAIMED;
     add_event(story, at_ms, "claim",
@@ -376,11 +376,11 @@ static void tell_finish(struct story *story, const struct journal_record *record
 static tell_record *const tellers[] = {
     [JOURNAL_RUN_CREATED] = tell_created,
     [JOURNAL_PLAN_BODY] = tell_plan,
-    [JOURNAL_REPLAN] = tell_replan,
+    [JOURNAL_REPLAN] = tell_wanted,
     [JOURNAL_PLAN_PROPOSED] = tell_proposed,
     [JOURNAL_PLAN_REVISED] = tell_revised,
-    [JOURNAL_CLAIMED] = tell_claim,
-    [JOURNAL_RELEASED] = tell_claim,
+    [JOURNAL_CLAIMED] = tell_claimed,
+    [JOURNAL_RELEASED] = tell_claimed,
     [JOURNAL_STATE] = tell_state,
     [JOURNAL_PHASE] = tell_phase,
     [JOURNAL_INTENT] = tell_intent,
