@@ -3,7 +3,8 @@
 struct call guard_act_call(const struct guard_hands *hands)
 {
     struct call call = hands->call;
-    const int64_t until_ms = clock_now_ms(call.clock) + GUARD_ACT_MS;
+    const int64_t act_ms = hands->act_ms == 0 ? GUARD_ACT_MS : hands->act_ms;
+    const int64_t until_ms = clock_now_ms(call.clock) + act_ms;
     call.deadline_ms = until_ms < call.deadline_ms ? until_ms : call.deadline_ms;
     return call;
 }
@@ -57,20 +58,22 @@ void guard_go_back(
     const struct guard_hands *hands, enum guard_event *ret_event, struct err **ret_err)
 {
     struct guard_sight sight;
-    guard_look(hands, &sight);
-    const struct call call = guard_act_call(hands);
+    struct guard_hands brief = *hands;
+    brief.act_ms = GUARD_BACK_MS;
+    guard_look(&brief, &sight);
+    const struct call call = guard_act_call(&brief);
     struct cutover_watch watch = {0};
     AUTO_ERR unasked = cutover_watch(&call, hands->session, &watch);
     const bool is_changing = unasked == NULL && watch.is_failing_over;
     const bool is_heir_primary = sight.is_heir_seen && sight.heir.role == FACT_ROLE_PRIMARY;
-    const bool is_primary = sight.is_primary_seen && sight.primary.role == FACT_ROLE_PRIMARY;
+    const bool is_replica = sight.is_primary_seen && sight.primary.role == FACT_ROLE_REPLICA;
     const struct inv_node *other = is_heir_primary ? hands->session->parties.heir : sight.rival;
-    if (is_changing && is_primary) {
+    if (is_changing && !is_replica) {
         *ret_event = GUARD_RIVAL;
         *ret_err = err_new(ERR_REFUSED, NULL, "the Sentinels are changing the primary");
         return;
     }
-    if (other != NULL && is_primary) {
+    if (other != NULL && !is_replica) {
         *ret_event = GUARD_RIVAL;
         *ret_err = err_new(ERR_REFUSED, other->name,
             "became primary without us: %s stays fenced until it follows",

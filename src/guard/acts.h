@@ -11,7 +11,9 @@
 
 enum {
     GUARD_ACT_MS = 1000, /* one command to one server; it answers within a few */
-    GUARD_LOOK_MS = 5,   /* between two looks */
+    GUARD_BACK_MS =
+        100,           /* one look before going back: writers wait, and who is silent takes none */
+    GUARD_LOOK_MS = 5, /* between two looks */
 };
 
 /* All that is needed to act on the servers of one cut-over. */
@@ -19,6 +21,7 @@ struct guard_hands {
     struct call call; /* its deadline is that of the whole; each act gets a share of it */
     struct cutover_session *session;
     const char *fence_before;
+    int64_t act_ms; /* longest act; 0: GUARD_ACT_MS */
 };
 
 /* What was seen of everybody, in one round. */
@@ -30,7 +33,7 @@ struct guard_sight {
     int64_t offset_least;          /* of the third servers that are replicas; INT64_MAX: none */
 };
 
-/* A call for one act: within the deadline, and at most GUARD_ACT_MS long. */
+/* A call for one act: within the deadline, and at most `act_ms` long. */
 struct call guard_act_call(const struct guard_hands *hands);
 
 void guard_look(const struct guard_hands *hands, struct guard_sight *ret_sight);

@@ -43,7 +43,7 @@ static enum guard_event fail(struct guard_loop *loop, struct err *err)
 }
 
 /* One durable line. A log that cannot be written is no reason to leave writers waiting. */
-static void write_line(const struct guard_loop *loop)
+static void append_state(const struct guard_loop *loop)
 {
     AUTO_JSON line = js_object();
     const int64_t now_ms = clock_now_ms(loop->env->clock);
@@ -361,7 +361,7 @@ static void enter(struct guard_loop *loop, enum guard_state state)
 {
     loop->state = state;
     loop->hands.call.deadline_ms = deadline_of(loop);
-    write_line(loop);
+    append_state(loop);
     if (loop->env->on_state != NULL) {
         loop->env->on_state(loop->env->context, state);
     }

@@ -27,7 +27,7 @@ struct guard_env {
 
 enum {
     GUARD_PREPARE_MS = 5000,      /* nothing is held yet */
-    GUARD_TIMER_EARLY_MS = 100,   /* the fence falls before the hold ends: who waited can write */
+    GUARD_TIMER_EARLY_MS = 250,   /* the fence falls before the hold ends: who waited can write */
     GUARD_FINISH_MS = 15000,      /* to promote, and for Sentinels to tell; or to give back */
     GUARD_HOOK_MS = 10000,        /* the operator's program that tells clients */
     GUARD_TIMER_RETRY_MS = 60000, /* a primary that cannot be reached */

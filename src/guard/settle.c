@@ -102,7 +102,8 @@ static struct err *fence_one(
     return err != NULL ? err : unclear(settling, sight);
 }
 
-static enum guard_verdict judge(const struct settling *settling, struct guard_sight *ret_sight)
+static enum guard_verdict judge_scene(
+    const struct settling *settling, struct guard_sight *ret_sight)
 {
     const struct call call = guard_act_call(&settling->hands);
     struct cutover_watch watch = {0};
@@ -129,7 +130,7 @@ static struct err *decide_once(const struct settling *settling, bool *ret_is_don
     struct guard_sight sight;
     enum guard_event event;
     struct err *err = NULL;
-    switch (judge(settling, &sight)) {
+    switch (judge_scene(settling, &sight)) {
     case GUARD_BACK:
         guard_go_back(&settling->hands, &event, &err);
         *ret_is_done = event == GUARD_DONE;

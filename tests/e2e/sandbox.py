@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 BASE = Path("/var/cache/upshift-test")
@@ -74,22 +75,33 @@ class Skip(Exception):
     """Raised by a case that cannot run here; the argument is the reason."""
 
 
-def run_cases(*cases):
-    """Runs functions as TAP cases, each with a private folder that is removed afterwards."""
+def run_case(case):
+    """Runs one in a private folder; returns None, or the exception that ended it, as text."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="upshift-") as directory:
+            case(directory)
+        return None
+    except Skip as skip:
+        return skip
+    except Exception:  # pylint: disable=broad-except
+        return traceback.format_exc()
+
+
+def run_cases(*cases, at_a_time=1):
+    """Runs functions as TAP cases, each with a private folder that is removed afterwards. More than
+    one at a time where they mostly wait."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that `finally` cleans up
     failed = 0
     print(f"1..{len(cases)}", flush=True)
-    for number, case in enumerate(cases, 1):
-        name = case.__name__
-        try:
-            with tempfile.TemporaryDirectory(prefix="upshift-") as directory:
-                case(directory)
-            print(f"ok {number} - {name}", flush=True)
-        except Skip as skip:
-            print(f"ok {number} - {name} # SKIP {skip}", flush=True)
-        except Exception:  # pylint: disable=broad-except
+    pool = ThreadPoolExecutor(at_a_time) if at_a_time > 1 else None
+    ends = (pool.map if pool else map)(run_case, cases)
+    for number, (case, end) in enumerate(zip(cases, ends), 1):
+        if end is None:
+            print(f"ok {number} - {case.__name__}", flush=True)
+        elif isinstance(end, Skip):
+            print(f"ok {number} - {case.__name__} # SKIP {end}", flush=True)
+        else:
             failed += 1
-            print(f"not ok {number} - {name}")
-            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()),
-                  end="", flush=True)
+            print(f"not ok {number} - {case.__name__}")
+            print("".join(f"# {line}\n" for line in end.splitlines()), end="", flush=True)
     sys.exit(1 if failed else 0)

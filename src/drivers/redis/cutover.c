@@ -21,7 +21,7 @@
 #define FENCE_SETTING "min-replicas-to-write"
 #define FENCE_VALUE "99" /* more replicas than anybody has attached */
 
-enum { REPLY_COUNT_HELD = 3, VERSION_PAUSES_WRITES = 602 };
+enum { REPLY_COUNT_HELD = 3, VERSION_PAUSES_WRITES = 602, CLEAR_EVERY_MS = 50 };
 
 static struct cutover_link *link_of(struct redis_cutover *session, const struct inv_node *node)
 {
@@ -129,7 +129,7 @@ static void view_info(const struct inv_cluster *cluster, const struct inv_node *
         .offset = fact.offset};
 }
 
-static struct err *odd_text(const struct inv_node *node, const char *what)
+static struct err *odd_answer(const struct inv_node *node, const char *what)
 {
     return err_code(
         err_new(ERR_INVALID, node->name, "%s is not answered by text", what), "odd_reply");
@@ -147,7 +147,7 @@ static struct err *cutover_look_redis(const struct call *call, struct cutover_se
         return err;
     }
     if (reply.type != RESP_STRING) {
-        return odd_text(node, "INFO");
+        return odd_answer(node, "INFO");
     }
     view_info(base->cluster, node, reply.text, &view);
     err = get_setting(call, session, node, FENCE_SETTING, view.fence);
@@ -159,7 +159,7 @@ static struct err *cutover_look_redis(const struct call *call, struct cutover_se
 }
 
 /* The version as one number: 6.0 is 600. Valkey says 7.2, which is right for what matters here. */
-static struct err *read_version(const struct call *call, struct redis_cutover *session,
+static struct err *read_primary_version(const struct call *call, struct redis_cutover *session,
     const struct inv_node *node, int64_t *ret_version)
 {
     struct resp reply;
@@ -176,7 +176,7 @@ static struct err *read_version(const struct call *call, struct redis_cutover *s
     if (reply.type != RESP_STRING || !redis_info_get(reply.text, "redis_version", &version) ||
         !str_cut(&version, '.', &major_text) || !str_cut(&version, '.', &minor_text) ||
         !str_to_int64(major_text, &major) || !str_to_int64(minor_text, &minor)) {
-        return odd_text(node, "INFO server");
+        return odd_answer(node, "INFO server");
     }
     *ret_version = major * 100 + minor;
     return NULL;
@@ -209,7 +209,7 @@ static struct err *cutover_prepare_redis(const struct call *call, struct cutover
             "CONFIG SET min-replicas-max-lag 10 on every server");
     }
     if (err == NULL) {
-        err = read_version(call, session, primary, &version);
+        err = read_primary_version(call, session, primary, &version);
     }
     session->pauses_all = version < VERSION_PAUSES_WRITES;
     if (err == NULL && session->pauses_all && session->bystander == NULL) {
@@ -303,17 +303,29 @@ static struct err *cutover_promote_redis(const struct call *call, struct cutover
     return err != NULL && err->kind == ERR_REFUSED ? err_code(err, "promotion_refused") : err;
 }
 
+/* Again and again: Sentinels come back, and each of their greetings (PUBLISH is replicated) that is
+ * taken before REPLICAOF moves the old primary past the promotion. Then it needs a full copy, which
+ * it cannot load (seen: eight of them, 1,608 bytes). */
+static struct err *disconnect_waiting(const struct call *call, struct redis_cutover *session)
+{
+    const int64_t now_ms = clock_now_ms(call->clock);
+    if (session->cleared_ms != 0 && now_ms - session->cleared_ms < CLEAR_EVERY_MS) {
+        return NULL;
+    }
+    session->cleared_ms = now_ms;
+    struct resp reply;
+    return redis_cutover_ask(call, session, session->base.parties.primary,
+        REDIS_COMMAND("CLIENT", "KILL", "TYPE", "normal"), &reply);
+}
+
 /* On 6.0, while it pauses: whoever waits is disconnected, and the bystander is first in line. */
 static struct err *queue_follow(
     const struct call *call, struct redis_cutover *session, const char *const *argv)
 {
+    struct err *err = disconnect_waiting(call, session);
     if (session->is_follow_queued) {
-        return NULL;
+        return err;
     }
-    const struct inv_node *primary = session->base.parties.primary;
-    struct resp reply;
-    struct err *err = redis_cutover_ask(
-        call, session, primary, REDIS_COMMAND("CLIENT", "KILL", "TYPE", "normal"), &reply);
     if (err == NULL) {
         err = redis_conn_send(call, session->bystander, REDIS_COMMAND("UNSUBSCRIBE"));
     }
@@ -358,7 +370,7 @@ static struct err *cutover_release_redis(const struct call *call, struct cutover
         drop_link(link); /* before the pause ends and everybody's commands come in */
         return NULL;
     }
-    struct err *err = read_version(call, session, primary, &version);
+    struct err *err = read_primary_version(call, session, primary, &version);
     if (err != NULL || version < VERSION_PAUSES_WRITES) {
         return err;
     }

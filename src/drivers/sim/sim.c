@@ -133,6 +133,7 @@ static void connect_world(struct sim *sim)
     sim->service = (struct sim_service){{&sim_service_ops}, sim};
     sim->package = (struct sim_package){{&sim_package_ops}, sim};
     sim->settings = (struct sim_settings){{&sim_settings_ops}, sim};
+    sim->cutover = (struct sim_cutover){{&sim_cutover_ops}, sim};
     sim->replication = (struct sim_replication){{&sim_replication_ops}, sim};
     sim->topology = (struct sim_topology){{&sim_topology_ops}, sim};
     sim->clock = (struct sim_clock){{&timepiece_ops}, sim};
@@ -140,6 +141,7 @@ static void connect_world(struct sim *sim)
         .cluster = sim->options.cluster,
         .topology = &sim->topology.base,
         .replication = &sim->replication.base,
+        .cutover = &sim->cutover.base,
         .settings = &sim->settings.base,
         .service = &sim->service.base,
         .package = &sim->package.base,

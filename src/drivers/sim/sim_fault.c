@@ -7,7 +7,7 @@
 #include <assert.h>
 
 #include "base/str.h"
-#include "drivers/sim/sim_internal.h"
+#include "drivers/sim/sim_act.h"
 
 /* The oldest scripted fault that fits, taken out of the script. */
 static bool take_scripted(

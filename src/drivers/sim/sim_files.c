@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "drivers/sim/sim_act.h"
 
 static const char *const sim_log_folder = "appendonlydir";
 static const char *const sim_old_log = "appendonly.aof";

@@ -6,8 +6,8 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "base/str.h"
+#include "drivers/sim/sim_act.h"
 #include "drivers/sim/sim_files.h"
-#include "drivers/sim/sim_internal.h"
 
 void sim_write_config(const struct sim_node *node, struct buf *ret_content)
 {

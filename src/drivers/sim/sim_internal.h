@@ -22,6 +22,7 @@
 #include "base/call.h"
 #include "base/err.h"
 #include "base/random.h"
+#include "drivers/cutover.h"
 #include "drivers/host.h"
 #include "drivers/package.h"
 #include "drivers/replication.h"
@@ -153,6 +154,7 @@ struct sim_scripted {
         struct sim *sim;                                                                           \
     }
 SIM_CAPABILITY(clock);
+SIM_CAPABILITY(cutover);
 SIM_CAPABILITY(host);
 SIM_CAPABILITY(package);
 SIM_CAPABILITY(replication);
@@ -178,6 +180,7 @@ struct sim {
     int64_t call_count;
     int64_t struck_call; /* the call with this number goes wrong so */
     enum sim_fault struck_fault;
+    struct sim_cutover cutover;
     struct sim_host host;
     struct sim_service service;
     struct sim_package package;
@@ -188,6 +191,7 @@ struct sim {
     struct world world;
 };
 
+extern const struct cutover_ops sim_cutover_ops;
 extern const struct host_ops sim_host_ops;
 extern const struct service_ops sim_service_ops;
 extern const struct package_ops sim_package_ops;
@@ -206,6 +210,7 @@ const struct series_rule *sim_program_rule(
 /* sim_settings.c */
 const char *sim_setting_name(size_t index); /* NULL behind the last */
 const char *sim_setting_text(const struct sim_node *node, const char *name);
+void sim_setting_put(struct sim_node *node, const char *name, const char *value); /* live */
 int64_t sim_setting_number(const struct sim_node *node, const char *name);
 void sim_settings_init(struct sim *sim, struct sim_node *node);
 void sim_settings_reload(struct sim_node *node); /* a restart: the file's values */
@@ -222,6 +227,7 @@ void sim_end_process(struct sim *sim, struct sim_node *node);
 void sim_attach(struct sim *sim, struct sim_node *replica);
 void sim_attach_all(struct sim *sim, const struct sim_node *primary);
 void sim_cut_replicas(struct sim *sim, const struct sim_node *primary);
+void sim_promote(struct sim *sim, struct sim_node *node);
 void sim_on_learn(struct sim *sim, struct sim_node *node);
 void sim_on_sync(struct sim *sim, struct sim_node *node);
 void sim_on_switch(struct sim *sim, struct sim_node *node);
@@ -238,19 +244,5 @@ int64_t sim_slots_failing(const struct sim *sim, const struct sim_node *observer
 void sim_write(struct sim *sim, int64_t duration_ms);
 void sim_account(struct sim *sim, const struct sim_node *primary); /* it serves: what is missing? */
 int64_t sim_good_replicas(const struct sim *sim, const struct sim_node *primary);
-
-/* sim_fault.c: every call of a capability is entered and left. */
-struct sim_act {
-    struct sim *sim;
-    const struct call *call;
-    const char *op;
-    bool is_change;        /* changes the world: dropped replies come after the effect */
-    struct sim_node *node; /* NULL where none is concerned */
-    bool is_reply_lost;
-};
-MUST_USE struct err *sim_enter(struct sim_act *act, const struct inv_node *node);
-MUST_USE struct err *sim_leave(struct sim_act *act, struct err *err);
-/* Errors: ERR_UNREACHABLE, code "unreachable", while the node's port does not answer. */
-MUST_USE struct err *sim_check_answers(const struct sim_act *act);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "base/str.h"
-#include "drivers/sim/sim_internal.h"
+#include "drivers/sim/sim_act.h"
 
 enum {
     COPY_MS = 200,          /* of every full copy: fork, connect, load */
@@ -125,7 +125,7 @@ void sim_on_sync(struct sim *sim, struct sim_node *node)
     node->is_link_up = true;
 }
 
-static void promote(struct sim *sim, struct sim_node *node)
+void sim_promote(struct sim *sim, struct sim_node *node)
 {
     cut_link(sim, node);
     node->due_ms[SIM_TIMER_SWITCH] = SIM_NEVER;
@@ -181,7 +181,7 @@ void sim_on_switch(struct sim *sim, struct sim_node *node)
         return;
     }
     node->keys = primary->keys; /* the pause let the stream run dry */
-    promote(sim, node);
+    sim_promote(sim, node);
 }
 
 static bool has_majority(const struct sim *sim)
@@ -211,7 +211,7 @@ void sim_on_failover(struct sim *sim, struct sim_node *node)
 {
     struct sim_node *best = best_replica(sim, node);
     if (best != NULL && has_majority(sim)) {
-        promote(sim, best);
+        sim_promote(sim, best);
     } else {
         node->due_ms[SIM_TIMER_FAILOVER] = sim->now_ms + ELECTION_RETRY_MS;
     }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/str.h"
-#include "drivers/sim/sim_internal.h"
+#include "drivers/sim/sim_act.h"
 
 static void write_identity(const struct sim_node *node, char ret_identity[SERVICE_IDENTITY_SIZE])
 {

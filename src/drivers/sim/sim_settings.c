@@ -4,11 +4,12 @@
  * CONFIG SET changes memory only, so a restart brings the file's values back: a temporary setting
  * must not be relied on behind one.
  */
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "drivers/sim/sim_internal.h"
+#include "drivers/sim/sim_act.h"
 
 enum setting_type { SETTING_TEXT, SETTING_NUMBER, SETTING_SIZE, SETTING_FIXED };
 
@@ -73,6 +74,14 @@ const char *sim_setting_text(const struct sim_node *node, const char *name)
 {
     size_t index;
     return find_setting(name, &index) ? node->settings[index].live : "";
+}
+
+void sim_setting_put(struct sim_node *node, const char *name, const char *value)
+{
+    size_t index;
+    const bool is_known = find_setting(name, &index);
+    assert(is_known);
+    store_text(node->settings[index].live, value);
 }
 
 int64_t sim_setting_number(const struct sim_node *node, const char *name)
