@@ -123,8 +123,8 @@ static struct err *send_line(struct control *control, const struct json *request
 struct err *control_err_of(const struct json *error)
 {
     static const char *const codes[] = {"locked", "run_unfinished", "run_ended", "journal_newer",
-        "journal_locked", "journal_full", "journal_damaged", "journal_io",
-        "plan_from_another_release", "secret_missing"};
+        "journal_locked", "journal_full", "journal_damaged", "journal_io", "journal_copied",
+        "claimed", "plan_from_another_release", "secret_missing"};
     struct err *err = NULL;
     const struct json *levels[16];
     size_t count = 0;

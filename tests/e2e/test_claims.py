@@ -180,7 +180,7 @@ def row_38_an_older_copy_of_the_journal_is_refused(directory):
         shutil.copytree(copy, scene.state)
         before = scene.fingerprint(), scene.epochs()
         said = scene.run("resume", "demo", expected=7)
-        assert "which this journal" in said and "reconcile demo --adopt" in said, said
+        assert "which this journal" in said and "reconcile --adopt" in said, said
         scene.check_untouched(before[0])
         assert scene.epochs() == before[1]
 

@@ -338,16 +338,24 @@ static void what_goes_with_a_command_is_passed_on(void **state)
 static void a_refusal_carries_its_exit_code_and_reason(void **state)
 {
     struct bed *bed = *state;
-    struct caller caller;
-    start_caller(&caller, bed, "finalize");
-    await_command(bed);
-    assert_int_equal(bed->command, RUN_COMMAND_FINALIZE);
-    server_reply(bed->server, bed->reply_id, false, 4, "not yet");
-    (void)pthread_join(caller.thread, NULL);
-    assert_false(js_get_bool(caller.answer, "ok", true));
-    assert_int_equal(js_get_number(caller.answer, "exit", 0), 4);
-    assert_string_equal(js_get_text(js_get(caller.answer, "error"), "what"), "not yet");
-    js_free(caller.answer);
+    static const struct {
+        int exit;
+        const char *code; /* of the same exit code in cli/errors_table.c */
+    } cases[] = {{4, "refused"}, {5, "claimed"}, {7, "journal_copied"}};
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct caller caller;
+        start_caller(&caller, bed, "finalize");
+        await_command(bed);
+        assert_int_equal(bed->command, RUN_COMMAND_FINALIZE);
+        server_reply(bed->server, bed->reply_id, false, cases[i].exit, "not yet");
+        (void)pthread_join(caller.thread, NULL);
+        const struct json *error = js_get(caller.answer, "error");
+        assert_false(js_get_bool(caller.answer, "ok", true));
+        assert_int_equal(js_get_number(caller.answer, "exit", 0), cases[i].exit);
+        assert_string_equal(js_get_text(error, "what"), "not yet");
+        assert_string_equal(js_get_text(error, "code"), cases[i].code);
+        js_free(caller.answer);
+    }
 }
 
 static void an_answer_to_one_who_has_gone_goes_nowhere(void **state)
