@@ -5,6 +5,7 @@
 #include "base/attr.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/plan_text.h"
 
 static struct json *describe_phases(const struct run_state *state)
 {
@@ -271,11 +272,12 @@ struct json *run_snapshot(const struct run_state *state, int64_t now_ms, int64_t
     const struct plan *plan = state->plan;
     const size_t open = run_open_phase(state);
     const struct plan_request *asked = &state->first->request;
-    AUTO_FREE char *title = mem_format("%s -> %s", asked->from, asked->to);
+    AUTO_BUF title = {0};
+    plan_title(asked, &title);
     struct json *snapshot = js_object();
     js_put_text(snapshot, "run", state->id);
     js_put_text(snapshot, "cluster", asked->cluster);
-    js_put_text(snapshot, "title", title);
+    js_put_text(snapshot, "title", buf_text(&title));
     js_put_text(snapshot, "state", run_status_names[state->status]);
     js_put_text(snapshot, "direction", run_direction_names[state->direction]);
     js_put_number(snapshot, "revision", (int64_t)state->revision_count);
