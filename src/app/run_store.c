@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "config/inventory.h"
 #include "engine/loop.h"
+#include "model/plan_text.h"
 
 void stored_run_release(struct stored_run *run)
 {
@@ -103,15 +104,16 @@ static struct err *create(struct journal *journal, const struct json *plan,
         return err;
     }
     const struct plan_request *request = &run->plan.request;
-    AUTO_FREE char *title = mem_format("%s -> %s", request->from, request->to);
+    AUTO_BUF title = {0};
+    plan_title(request, &title);
     struct journal_run created = {0};
-    err = journal->ops->create_run(
-        journal, request->cluster, title, clock_wall_ms(clock_system()), &run->arena, &created);
+    err = journal->ops->create_run(journal, request->cluster, buf_text(&title),
+        clock_wall_ms(clock_system()), &run->arena, &created);
     if (err != NULL) {
         return err;
     }
-    return append_first(
-        journal, run, created.id, created_body(run, inventory_digest, title, who), plan_digest);
+    return append_first(journal, run, created.id,
+        created_body(run, inventory_digest, buf_text(&title), who), plan_digest);
 }
 
 struct err *stored_run_create(struct journal *journal, const struct json *plan,

@@ -47,8 +47,8 @@ static bool ask_back(struct session *session, const struct plan *plan, int *ret_
     }
     session_say(session, "what the run has begun is finished first; then this plan is made anew "
                          "from the cluster as it is");
-    const char *question = arena_format(&session->arena, "Take %s back from %s to %s",
-        plan->request.cluster, plan->request.from, plan->request.to);
+    const char *question = arena_format(
+        &session->arena, "Take %s back to %s", plan->request.cluster, plan->request.to);
     return session_confirm(session, question, ret_exit);
 }
 

@@ -134,9 +134,9 @@ static struct json *offer_answers(const struct run_state *state)
     }
     js_push(answers, js_text("resume"));
     const bool is_open = state->way_back != RUN_WAY_BACK_CLOSED && !state->is_finalizing;
-    if (state->direction == RUN_BACK) {
+    if (state->direction == RUN_BACK || state->replan == RUN_REPLAN_BACK) {
         js_push(answers, js_text("resume --forward"));
-    } else if (is_open && state->replan != RUN_REPLAN_BACK) {
+    } else if (is_open) {
         js_push(answers, js_text("rollback"));
     }
     bool is_stuck = false;
@@ -232,7 +232,7 @@ static struct json *describe_soak(const struct run_state *state)
     }
     struct json *soak = js_object();
     js_put_number(soak, "healthy_s", (state->soak_healthy_ms + state->soak_unsaved_ms) / 1000);
-    js_put_number(soak, "wanted_s", state->plan->policy.soak_s);
+    js_put_number(soak, "wanted_s", state->first->policy.soak_s);
     return soak;
 }
 

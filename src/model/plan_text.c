@@ -115,6 +115,17 @@ static void append_heading(struct buf *text, const struct plan *plan)
     }
 }
 
+void plan_title(const struct plan_request *request, struct buf *ret_text)
+{
+    const bool is_same =
+        text_equal(request->action, "restart") || text_equal(request->action, "switchover");
+    if (is_same) {
+        buf_printf(ret_text, "%s with %s", request->action, request->to);
+    } else {
+        buf_printf(ret_text, "%s -> %s", request->from, request->to);
+    }
+}
+
 void plan_text(const struct plan *plan, struct buf *ret_text)
 {
     append_heading(ret_text, plan);

@@ -13,6 +13,9 @@
 #include "model/gate.h"
 #include "model/plan.h"
 
+/* Appends what a run is called in a line: "redis 6.0.16 -> redis 7.0.15", "restart with ...". */
+void plan_title(const struct plan_request *request, struct buf *ret_text);
+
 /* Appends the whole plan: phases, steps, pause point, notes, way back. */
 void plan_text(const struct plan *plan, struct buf *ret_text);
 

@@ -90,7 +90,7 @@ static void write_verdict(const struct page *page)
     buf_append_text(page->out, "</p>");
     const char *cause = js_get_text(page->run, "rollback_cause");
     if (cause != NULL) {
-        buf_append_text(page->out, "<p class=\"note\">Went back because ");
+        buf_append_text(page->out, "<p class=\"note\">Went back: ");
         format_html(page->out, cause);
         buf_append_text(page->out, ".</p>");
     }

@@ -124,7 +124,7 @@ static void write_back(struct buf *buf, const struct json *run)
 {
     const char *cause = js_get_text(run, "rollback_cause");
     if (cause != NULL) {
-        wrap(buf, "  Went back because ", cause);
+        wrap(buf, "  Went back: ", cause);
     }
 }
 

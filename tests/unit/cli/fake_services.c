@@ -1,6 +1,7 @@
 #include "fake_services.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -75,6 +76,13 @@ static struct err *make_plan(struct services *services, const struct cli_request
     }
     AUTO_JSON value = NULL;
     err = js_parse(plan_text, sizeof(plan_text) - 1, "the plan", &value);
+    if (err == NULL && request->action != NULL) {
+        js_put_text(js_get(value, "request"), "action", request->action);
+    }
+    (void)snprintf(
+        fake->shard, sizeof(fake->shard), "%s", request->shard == NULL ? "" : request->shard);
+    (void)snprintf(
+        fake->node, sizeof(fake->node), "%s", request->node == NULL ? "" : request->node);
     if (err == NULL && fake->is_there_already) {
         js_put(value, "phases", js_array());
     }

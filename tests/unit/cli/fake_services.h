@@ -24,6 +24,7 @@ struct fake {
     const char *direction;    /* NULL: forward */
     struct cli_claims claims; /* that the nodes show */
     size_t start_count, continue_count;
+    char shard[32], node[32];          /* of the last plan */
     size_t act_counts[3];              /* by enum cli_claims_act */
     const char *command;               /* of the last continue_run */
     char plan_digest[SHA256_HEX_SIZE]; /* of the plan that was started */

@@ -199,6 +199,133 @@ static void upgrade_wants_either_words_or_a_plan(void **UNUSED(state))
     assert_int_equal(both.exit, EXIT_USAGE);
 }
 
+/* --- restart and switchover --- */
+
+static void a_restart_needs_no_version(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    AUTO_OUTCOME asked = fake_call(&fake, "restart orders-cache");
+    assert_int_equal(asked.exit, EXIT_USAGE);
+    ASSERT_HAS(asked.err, "Restart every node of orders-cache");
+    assert_int_equal(fake.start_count, 0);
+    AUTO_OUTCOME sure = fake_call(&fake, "restart orders-cache --yes --detach");
+    assert_int_equal(sure.exit, EXIT_DETACHED);
+    assert_int_equal(fake.start_count, 1);
+    AUTO_OUTCOME more = fake_call(&fake, "restart orders-cache 7.0 --yes");
+    assert_int_equal(more.exit, EXIT_USAGE);
+}
+
+static void a_switchover_is_of_one_shard_or_to_one_node(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    AUTO_OUTCOME one = fake_call(&fake, "switchover orders-cache --shard shard-2 --yes --detach");
+    assert_int_equal(one.exit, EXIT_DETACHED);
+    assert_string_equal(fake.shard, "shard-2");
+    assert_string_equal(fake.node, "");
+    AUTO_OUTCOME other = fake_call(&fake, "switchover orders-cache --to n5 --yes --detach");
+    assert_int_equal(other.exit, EXIT_DETACHED);
+    assert_string_equal(fake.node, "n5");
+    AUTO_OUTCOME both = fake_call(&fake, "switchover orders-cache --shard shard-2 --to n5 --yes");
+    assert_int_equal(both.exit, EXIT_USAGE);
+    assert_int_equal(fake.start_count, 2);
+}
+
+static void a_plan_is_for_one_thing(void **UNUSED(state))
+{
+    static const char *const wrong[] = {"plan orders-cache", "plan orders-cache 7.0 --restart",
+        "plan orders-cache --restart --switchover", "plan orders-cache --restart --to n5",
+        "plan orders-cache 7.0 --shard shard-1"};
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+        AUTO_OUTCOME outcome = fake_call(&fake, wrong[i]);
+        assert_int_equal(outcome.exit, EXIT_USAGE);
+    }
+    AUTO_OUTCOME restart = fake_call(&fake, "plan orders-cache --restart");
+    assert_int_equal(restart.exit, EXIT_DONE);
+    AUTO_OUTCOME switchover = fake_call(&fake, "plan orders-cache --switchover --to n5");
+    assert_int_equal(switchover.exit, EXIT_DONE);
+    assert_string_equal(fake.node, "n5");
+}
+
+static void a_plan_for_another_command_does_not_run(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    AUTO_FREE char *path = write_plan_file(&fake); /* of an upgrade */
+    AUTO_FREE char *words = mem_format("restart --plan %s --yes", path);
+    AUTO_OUTCOME outcome = fake_call(&fake, words);
+    assert_int_equal(outcome.exit, EXIT_USAGE);
+    ASSERT_HAS(outcome.err, "upshift upgrade --plan");
+    assert_int_equal(fake.start_count, 0);
+}
+
+static void a_refused_restart_has_its_own_headline(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    refuse_with(&fake, bad_answers, 2);
+    AUTO_OUTCOME outcome = fake_call(&fake, "restart orders-cache --yes");
+    assert_int_equal(outcome.exit, EXIT_REFUSED);
+    ASSERT_HAS(outcome.out, "orders-cache cannot be restarted now: 2 reasons");
+    AUTO_OUTCOME other = fake_call(&fake, "switchover orders-cache --yes");
+    assert_int_equal(other.exit, EXIT_REFUSED);
+    ASSERT_HAS(other.out, "orders-cache cannot switch over now: 2 reasons");
+}
+
+/* --- rollback --- */
+
+static void a_rollback_is_shown_and_asked_for(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    AUTO_OUTCOME dry = fake_call(&fake, "rollback orders-cache --dry-run");
+    assert_int_equal(dry.exit, EXIT_DONE);
+    ASSERT_HAS(dry.out, "stop n4");
+    AUTO_OUTCOME asked = fake_call(&fake, "rollback orders-cache");
+    assert_int_equal(asked.exit, EXIT_USAGE);
+    ASSERT_HAS(asked.out, "stop n4");
+    ASSERT_HAS(asked.err, "Take orders-cache back to");
+    assert_int_equal(fake.continue_count, 0);
+    fake.ended = "{\"ok\":true,\"text\":\"rollback\",\"snapshot\":{}}";
+    AUTO_OUTCOME sure = fake_call(&fake, "rollback orders-cache --yes --detach");
+    assert_int_equal(sure.exit, EXIT_DETACHED);
+    assert_string_equal(fake.command, "rollback");
+}
+
+static void a_rollback_without_a_way_back_is_refused(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    refuse_with(&fake, bad_answers, 2);
+    AUTO_OUTCOME outcome = fake_call(&fake, "rollback orders-cache --yes");
+    assert_int_equal(outcome.exit, EXIT_REFUSED);
+    ASSERT_HAS(outcome.out, "orders-cache cannot go back: 2 reasons");
+    ASSERT_HAS(outcome.out, "n1 runs a newer version");
+    assert_int_equal(fake.continue_count, 0);
+}
+
+/* The controller says so; there is no plan to be shown. */
+static void what_goes_back_or_has_ended_is_not_planned_again(void **UNUSED(state))
+{
+    AUTO_FAKE fake;
+    fake_open(&fake);
+    refuse_with(&fake, bad_answers, 2); /* whoever planned would be refused */
+    fake.direction = "back";
+    fake.ended = "{\"ok\":true,\"text\":\"the run is on its way back already\",\"snapshot\":{}}";
+    AUTO_OUTCOME already = fake_call(&fake, "rollback orders-cache");
+    assert_int_equal(already.exit, EXIT_DONE);
+    ASSERT_HAS(already.err, "on its way back already");
+    fake.direction = NULL;
+    fake.state = "COMPLETE";
+    fake.ended = "{\"ok\":false,\"error\":{\"code\":\"run_ended\",\"what\":\"it is closed\"}}";
+    AUTO_OUTCOME complete = fake_call(&fake, "rollback orders-cache --yes");
+    assert_int_equal(complete.exit, EXIT_REFUSED);
+    ASSERT_HAS(complete.err, "it is closed");
+}
+
 /* --- errors --- */
 
 struct failure {
@@ -588,6 +715,14 @@ int main(void)
         cmocka_unit_test(a_stale_plan_names_each_difference),
         cmocka_unit_test(files_that_are_no_plans_are_refused),
         cmocka_unit_test(upgrade_wants_either_words_or_a_plan),
+        cmocka_unit_test(a_restart_needs_no_version),
+        cmocka_unit_test(a_switchover_is_of_one_shard_or_to_one_node),
+        cmocka_unit_test(a_plan_is_for_one_thing),
+        cmocka_unit_test(a_plan_for_another_command_does_not_run),
+        cmocka_unit_test(a_refused_restart_has_its_own_headline),
+        cmocka_unit_test(a_rollback_is_shown_and_asked_for),
+        cmocka_unit_test(a_rollback_without_a_way_back_is_refused),
+        cmocka_unit_test(what_goes_back_or_has_ended_is_not_planned_again),
         cmocka_unit_test(failures_of_services_have_their_exit),
         cmocka_unit_test(errors_as_json_are_one_object),
         cmocka_unit_test(usage_errors_are_json_too),

@@ -349,7 +349,7 @@ static void a_run_that_went_back_says_why_and_how(void **UNUSED(state))
     AUTO_BUF text = {0};
     report_write_text(built.report, &text);
     assert_non_null(strstr(text.data, "ROLLED BACK"));
-    assert_non_null(strstr(text.data, "Went back because the operator said rollback"));
+    assert_non_null(strstr(text.data, "Went back: the operator said rollback"));
     assert_non_null(strstr(text.data, "accepted by anna"));
     AUTO_BUF html = {0};
     report_write_html(built.report, &html);
