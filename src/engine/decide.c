@@ -144,7 +144,7 @@ bool turn_wait(struct turn *turn, struct run_wait *wait, const struct gate_answe
     if (wait->deadline_ms == 0) {
         wait->since_ms = now_ms;
         wait->since_wall_ms = turn->event->wall_ms;
-        wait->deadline_ms = now_ms + turn->state->plan->policy.gate_timeout_ms;
+        wait->deadline_ms = now_ms + turn->state->first->policy.gate_timeout_ms;
     }
     run_answer_set(&wait->blocked, answer);
     wait->delay_ms = turn_next_delay(wait->delay_ms);
@@ -187,7 +187,7 @@ static bool is_proved(const struct run_state *state, const struct json *probe)
                           probe_number(probe, "different") == 0;
     const bool is_whole =
         probe != NULL && !state->has_probe_gap && probe_number(probe, "not_checked") == 0;
-    return is_clean && (is_whole || !state->plan->policy.probe_required);
+    return is_clean && (is_whole || !state->first->policy.probe_required);
 }
 
 static void on_probe_ended(struct turn *turn)

@@ -94,9 +94,9 @@ static const char *refuse_resume(struct turn *turn, const char *answer)
     if (!text_equal(answer, "forward")) {
         return "that is no answer to a run; `upshift resume` takes --accept HASH or --forward";
     }
-    return turn->state->direction == RUN_BACK
-               ? NULL
-               : "the run is not on its way back; `upshift resume` goes forward";
+    const bool is_back =
+        turn->state->direction == RUN_BACK || turn->state->replan == RUN_REPLAN_BACK;
+    return is_back ? NULL : "the run is not on its way back; `upshift resume` goes forward";
 }
 
 static const char *find_refusal(struct turn *turn, const struct run_pending *command)
@@ -123,8 +123,13 @@ static void resume(struct turn *turn, const struct run_pending *command)
         replan_accept(turn, command->who);
     }
     turn_move(turn, RUN_EVENT_RESUME);
-    if (text_equal(command->answer, "forward")) {
+    if (!text_equal(command->answer, "forward")) {
+        return;
+    }
+    if (turn->state->direction == RUN_BACK) {
         replan_begin(turn, RUN_REPLAN_FORWARD, "the rollback is turned again", NULL);
+    } else { /* it had not begun: the plan is as it was */
+        replan_begin(turn, RUN_REPLAN_NONE, NULL, NULL);
     }
 }
 

@@ -45,7 +45,7 @@ void replan_for_assumption(struct turn *turn, const char *cause, const char *rem
 bool replan_back_by_policy(struct turn *turn, const struct json *reasons)
 {
     const struct run_state *state = turn->state;
-    const bool is_wanted = text_equal(state->plan->policy.on_failure, "rollback");
+    const bool is_wanted = text_equal(state->first->policy.on_failure, "rollback");
     const bool is_possible = state->status == RUN_RUNNING && state->direction == RUN_FORWARD &&
                              state->way_back != RUN_WAY_BACK_CLOSED && !state->is_finalizing;
     if (!is_wanted || !is_possible) {
@@ -208,7 +208,7 @@ static void on_plan(struct turn *turn, const struct run_result *result)
     char digest[SHA256_HEX_SIZE];
     plan_digest(&plan, digest);
     struct json *body = describe_plan(turn, result, digest);
-    const bool is_asking = is_automatic && text_equal(state->plan->policy.revise, "ask");
+    const bool is_asking = is_automatic && text_equal(state->first->policy.revise, "ask");
     if (is_automatic && state->automatic_count >= RUN_REVISIONS_MAX) {
         AUTO_FREE char *why = mem_format("the cluster is not stable: the plan was changed %d times "
                                          "already",

@@ -153,7 +153,7 @@ static void stop_for(struct turn *turn, struct run_step *step, enum trouble trou
 {
     const struct run_state *state = turn->state;
     const bool is_continuing =
-        trouble == TROUBLE_FAILED && text_equal(state->plan->policy.on_failure, "continue");
+        trouble == TROUBLE_FAILED && text_equal(state->first->policy.on_failure, "continue");
     const bool is_going_on =
         state->status == RUN_RUNNING && (is_continuing || state->direction == RUN_BACK);
     if (is_winding_up(state) || is_going_on) {
@@ -177,7 +177,7 @@ static void wait_for_gate(
     if (live->deadline_ms == 0) {
         live->since_ms = now_ms;
         live->since_wall_ms = turn->event->wall_ms;
-        live->deadline_ms = now_ms + turn->state->plan->policy.gate_timeout_ms;
+        live->deadline_ms = now_ms + turn->state->first->policy.gate_timeout_ms;
     }
     if (live->blocked.state != answer->state || !text_equal(live->blocked.gate, answer->gate)) {
         struct json *body = js_object();

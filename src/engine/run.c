@@ -203,7 +203,7 @@ int run_exit_code(const struct run_state *state)
     case RUN_REFUSED:
         return state->is_claim_refused ? 5 : 4;
     case RUN_COMPLETE:
-        return state->is_proved || strcmp(state->plan->policy.probe_mode, "off") == 0 ? 0 : 16;
+        return state->is_proved || strcmp(state->first->policy.probe_mode, "off") == 0 ? 0 : 16;
     case RUN_ROLLED_BACK:
         return 13;
     case RUN_ABANDONED:

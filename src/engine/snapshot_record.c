@@ -64,7 +64,7 @@ static void tell_replan(const struct json *body, struct buf *line)
     }
 }
 
-static void tell_revised(const struct json *body, struct buf *line)
+static void tell_plan_in_force(const struct json *body, struct buf *line)
 {
     const bool is_back = text_equal(js_get_text(body, "direction"), run_direction_names[RUN_BACK]);
     buf_printf(line, "plan %lld is in force%s", (long long)js_get_number(body, "revision", 0),
@@ -152,7 +152,7 @@ bool record_describe(
     } else if (record->type == JOURNAL_REPLAN) {
         tell_replan(record->body, ret_line);
     } else if (record->type == JOURNAL_PLAN_REVISED) {
-        tell_revised(record->body, ret_line);
+        tell_plan_in_force(record->body, ret_line);
     } else if (record->type == JOURNAL_CLAIMED || record->type == JOURNAL_RELEASED) {
         tell_claim(record, ret_line);
     } else if (record->type == JOURNAL_GATE) {

@@ -97,7 +97,8 @@ void claim_forget_loss(struct run_state *state);
 
 /* --- decide_replan.c --- */
 
-/* A change of course. `remedy` (may be NULL) is told when nothing comes of it. */
+/* A change of course; NONE: it is withdrawn. `remedy` (may be NULL) is told when nothing comes of
+ * it. */
 void replan_begin(struct turn *turn, enum run_replan why, const char *cause, const char *remedy);
 
 /* The same by the engine's own idea, because an assumption is false. */

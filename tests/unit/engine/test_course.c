@@ -238,6 +238,41 @@ static void a_rollback_is_turned_forward_again(void **state)
     assert_int_equal(bench->state.status, RUN_COMPLETE);
 }
 
+static void a_rollback_that_has_not_begun_is_withdrawn(void **state)
+{
+    struct bench *bench = *state;
+    go_until_applied(bench, 2);
+    bench_operator(bench, RUN_COMMAND_ROLLBACK);
+    bench_operator(bench, RUN_COMMAND_PAUSE);
+    while (bench->state.status != RUN_PAUSED) {
+        assert_true(bench_step(bench));
+    }
+    assert_int_equal(bench->state.replan, RUN_REPLAN_BACK);
+    bench_answer(bench, RUN_COMMAND_RESUME, "forward");
+    assert_true(bench->reply_ok);
+    bench_run(bench, 3000);
+    assert_int_equal(bench->state.status, RUN_SOAKING);
+    assert_int_equal(bench->state.revision_count, 0);
+}
+
+static void a_controller_that_is_told_to_end_leaves_the_rollback_to_the_next(void **state)
+{
+    struct bench *bench = *state;
+    go_until_applied(bench, 2);
+    bench_operator(bench, RUN_COMMAND_ROLLBACK);
+    bench->state.is_ending = true; /* SIGTERM is a pause with that */
+    bench_operator(bench, RUN_COMMAND_PAUSE);
+    bench_run(bench, 3000);
+    assert_true(bench->has_ended);
+    assert_int_equal(bench->state.status, RUN_PAUSED);
+    bench_crash(bench, bench->record_count);
+    bench_begin(bench, true);
+    bench_run(bench, 1000);
+    assert_int_equal(run_exit_code(&bench->state), 15); /* planned, and still paused */
+    bench_operator(bench, RUN_COMMAND_RESUME);
+    assert_rolled_back(bench);
+}
+
 static void only_what_goes_back_can_be_turned_forward(void **state)
 {
     struct bench *bench = *state;
@@ -365,6 +400,8 @@ int main(void)
         CASE(going_back_goes_on_beside_a_failed_step_and_then_asks),
         CASE(a_node_that_fails_to_go_back_keeps_no_other_from_it),
         CASE(a_rollback_is_turned_forward_again),
+        CASE(a_rollback_that_has_not_begun_is_withdrawn),
+        CASE(a_controller_that_is_told_to_end_leaves_the_rollback_to_the_next),
         CASE(only_what_goes_back_can_be_turned_forward),
         CASE(an_aborted_rollback_is_between_the_versions),
         CASE(a_failed_step_turns_the_run_by_policy),
