@@ -17,7 +17,7 @@ from pathlib import Path
 BASE = Path("/var/cache/upshift-test")
 USER, GROUP = "nobody", "nogroup"
 # Programs that scripts are told about by environment; they are copied along.
-PROGRAMS = ("UPSHIFT", "PREPARE_VERSION", "FAULTS", "CUTOVER", "REDIS_CONFORMANCE")
+PROGRAMS = ("UPSHIFT", "PREPARE_VERSION", "FAULTS", "CUTOVER", "REDIS_CONFORMANCE", "IDLE_MODULE")
 
 
 def enter():
