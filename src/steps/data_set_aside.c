@@ -39,7 +39,7 @@ static char *path_of(const struct inv_node *node, const struct bound *bound, con
 }
 
 /* A place in the folder for what the argument `key` names. */
-static char *place_of(const struct inv_node *node, const struct bound *bound, const char *key)
+static char *aside_place_of(const struct inv_node *node, const struct bound *bound, const char *key)
 {
     const struct json *args = bound->args;
     return mem_format("%s/%s/%s/%s", node->directory, js_get_text(args, "folder"),
@@ -111,7 +111,7 @@ static struct err *move_data(
         return err;
     }
     AUTO_FREE char *from = path_of(node, bound, key);
-    AUTO_FREE char *to = place_of(node, bound, key);
+    AUTO_FREE char *to = aside_place_of(node, bound, key);
     return host_move(call, call->world->host, node, from, to);
 }
 
@@ -126,7 +126,7 @@ static struct err *cut_cluster_file(
         return err;
     }
     AUTO_FREE char *path = path_of(node, bound, "cluster_file");
-    AUTO_FREE char *kept = place_of(node, bound, "cluster_file");
+    AUTO_FREE char *kept = aside_place_of(node, bound, "cluster_file");
     err = host_write_file(call, call->world->host, node, kept, &text);
     return err != NULL ? err : host_write_file(call, call->world->host, node, path, &cut);
 }

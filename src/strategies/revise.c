@@ -19,6 +19,20 @@ static size_t find_broken(const struct revise_request *request, const struct fac
     return count;
 }
 
+/* What a way back that was turned again has left: gone with the last phase. */
+static void drop_asides(
+    const struct revise_request *request, const struct facts *facts, struct plan *plan)
+{
+    struct rolling rolling = {.request = &request->rolling, .facts = facts, .plan = plan};
+    for (size_t i = 0; plan->phase_count > 0 && i < facts->node_count; i++) {
+        const struct fact_node *node = &facts->nodes[i];
+        if (node->shard != NULL &&
+            progress_has_touched(request->progress, "data.set_aside", node->name)) {
+            revise_add_drop(&rolling, &plan->phases[plan->phase_count - 1], node);
+        }
+    }
+}
+
 /* On to the first plan's target, from where the world is now. */
 static bool rolling_on(const struct revise_request *request, struct arena *arena,
     struct plan *ret_plan, struct plan_refusal *ret_refusal)
@@ -34,6 +48,7 @@ static bool rolling_on(const struct revise_request *request, struct arena *arena
         return false;
     }
     ret_plan->revision = request->plan->revision + 1;
+    drop_asides(request, &complete, ret_plan);
     revise_keep_basis(request, &complete, ret_plan);
     return true;
 }

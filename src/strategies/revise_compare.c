@@ -30,7 +30,7 @@ static void add_wider(struct comparison *comparison, const char *line)
 }
 
 /* How the present plan's step ended; NULL: it has not. */
-static const char *find_end(const struct comparison *comparison, const char *id)
+static const char *find_outcome(const struct comparison *comparison, const char *id)
 {
     static const char *const ends[] = {"done", "found"};
     const struct progress *progress = comparison->request->progress;
@@ -90,7 +90,7 @@ static void compare_step(struct comparison *comparison, const struct plan_step *
         add_wider(comparison, arena_format(arena, "one more switchover: %s", step->summary));
     } else if (old == NULL) {
         add_wider(comparison, arena_format(arena, "new: %s", step->summary));
-    } else if (find_end(comparison, step->id) != NULL) {
+    } else if (find_outcome(comparison, step->id) != NULL) {
         add_wider(comparison, arena_format(arena, "once more: %s", step->summary));
     } else if (!text_equal(old->summary, step->summary)) {
         add_line(
@@ -115,7 +115,7 @@ static void compare_added(struct comparison *comparison)
         const struct plan_phase *phase = &comparison->now->phases[i];
         for (size_t j = 0; j < phase->step_count; j++) {
             const struct plan_step *step = &phase->steps[j];
-            if (is_news(step) && is_repair(comparison, step)) {
+            if (step->takes_out && is_repair(comparison, step)) {
                 add_line(
                     comparison, arena_format(comparison->arena, "to repair it: %s", step->summary));
             } else if (is_news(step)) {
@@ -131,7 +131,7 @@ static void compare_dropped(struct comparison *comparison)
     for (size_t i = 0; i < before->phase_count; i++) {
         for (size_t j = 0; j < before->phases[i].step_count; j++) {
             const struct plan_step *step = &before->phases[i].steps[j];
-            const bool is_left = find_end(comparison, step->id) == NULL;
+            const bool is_left = find_outcome(comparison, step->id) == NULL;
             if (is_left && is_news(step) &&
                 plan_find_step(comparison->now, step->id, NULL) == NULL) {
                 add_line(comparison, arena_format(comparison->arena, "no more: %s", step->summary));

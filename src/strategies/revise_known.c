@@ -176,3 +176,16 @@ void revise_keep_artefact(const struct revise_request *request, struct plan *pla
         *slots[i] = texts[i] == NULL ? NULL : arena_strdup(&plan->arena, texts[i]);
     }
 }
+
+void revise_add_drop(
+    struct rolling *rolling, struct plan_phase *phase, const struct fact_node *node)
+{
+    static const struct step_sort sort = {.verb = "drop-aside",
+        .kind = "data.drop_aside",
+        .assumptions = rolling_no_gates,
+        .gates = rolling_no_gates};
+    const struct act act = {node->shard, node, node};
+    struct plan_step *step = rolling_add_step(rolling, phase, &sort, &act);
+    step->summary =
+        arena_format(&rolling->plan->arena, "delete what was set aside on %s", node->name);
+}

@@ -32,6 +32,10 @@ bool revise_has_taken_out(const struct revise_request *request, const struct fac
 bool revise_ask(const struct revise_request *request, const struct facts *facts, const char *gate,
     struct json *args, struct plan_refusal *refusal, struct arena *arena);
 
+/* Adds a step that deletes what the run has set aside on the node. */
+void revise_add_drop(
+    struct rolling *rolling, struct plan_phase *phase, const struct fact_node *node);
+
 /* Arguments of a gate that leave out nodes that cannot be read. Owns: the caller. */
 MUST_USE struct json *revise_except_down(const struct facts *facts);
 

@@ -2,7 +2,7 @@
  * strategies/rolling_back.c - the way back: every node that the run has touched gets its version
  * again.
  *
- *   failback -> nodes -> clean
+ *   prepare -> failback -> nodes -> clean
  *
  * First the old primary takes over again wherever a new one serves: it was fed by partial resync
  * all the time, so nothing is lost. Then each upgraded node is stopped, its data are set aside, and
@@ -49,7 +49,7 @@ static const struct gate_use end_of_nodes_gates[] = {
 /* Not asked: whether it saves well. Its data are set aside, and a failing disk may be the reason to
  * go back. */
 #define READY_TO_LEAVE                                                                             \
-    READY_FOR_PHASE(0), {"process_known", TELL_NODE}, {"min_replicas", 0},                         \
+    READY_FOR_PHASE(0), {"process_known", TELL_NODE}, {"min_replicas", TELL_RELAXED},              \
         {"no_drift", TELL_NODE | TELL_IGNORE},                                                     \
     {                                                                                              \
         "full_sync_allowed", TELL_NODE | TELL_ID | TELL_TARGET_SERIES                              \
@@ -93,11 +93,6 @@ static const struct step_sort leave_broken = {.verb = "stop",
 
 static const struct step_sort set_aside = {.verb = "set-aside",
     .kind = "data.set_aside",
-    .assumptions = rolling_no_gates,
-    .gates = rolling_no_gates};
-
-static const struct step_sort drop_aside = {.verb = "drop-aside",
-    .kind = "data.drop_aside",
     .assumptions = rolling_no_gates,
     .gates = rolling_no_gates};
 
@@ -184,7 +179,7 @@ static void find_homes(struct going_back *back)
     back->rolling.goals = goals;
 }
 
-static bool is_broken(const struct going_back *back, const struct fact_node *node)
+static bool is_in_repair(const struct going_back *back, const struct fact_node *node)
 {
     for (size_t i = 0; i < back->rolling.broken_count; i++) {
         if (back->rolling.broken[i] == node) {
@@ -289,7 +284,7 @@ static void find_returning(struct going_back *back, struct rolling_shard *shard)
         for (size_t i = 0; i < facts->node_count; i++) {
             const struct fact_node *node = &facts->nodes[i];
             if (text_equal(node->shard, shard->name) && is_returning(back, node) &&
-                is_broken(back, node) == (pass == 0)) {
+                is_in_repair(back, node) == (pass == 0)) {
                 const struct fact_node **slot =
                     arena_push(back->arena, &shard->early, &shard->early_count, sizeof(*slot));
                 *slot = node;
@@ -354,7 +349,7 @@ static void add_return(struct going_back *back, struct plan_phase *phase,
     const struct home *home = home_of(back, node);
     const struct fact_node *primary = shard->heir != NULL ? shard->heir : shard->primary;
     const struct act act = {shard->name, node, primary};
-    const struct step_sort *sort = is_broken(back, node)    ? &leave_broken
+    const struct step_sort *sort = is_in_repair(back, node) ? &leave_broken
                                    : node == shard->primary ? &leave_primary
                                                             : &leave;
     struct plan_step *step = rolling_add_step(rolling, phase, sort, &act);
@@ -370,33 +365,53 @@ static void add_return(struct going_back *back, struct plan_phase *phase,
     (void)rolling_add_start(rolling, phase, &act, earlier);
 }
 
+static void read_back_node(struct going_back *back, struct plan_phase *phase,
+    const struct rolling_shard *shard, const struct fact_node *node)
+{
+    struct arena *arena = &back->rolling.plan->arena;
+    const struct act act = {shard->name, node, shard->primary};
+    size_t count;
+    const struct plan_gate *gates =
+        rolling_write_gates(&back->rolling, returned_gates, &act, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct plan_gate *slot =
+            arena_push(arena, &phase->after, &phase->after_count, sizeof(*slot));
+        *slot = gates[i];
+    }
+}
+
 /* What was so before the first act of the way back, read back at its end. */
 static void add_read_back(struct going_back *back, struct plan_phase *phase)
 {
+    struct arena *arena = &back->rolling.plan->arena;
+    for (size_t i = 0; i < back->rolling.shard_count; i++) {
+        const struct rolling_shard *shard = &back->rolling.shards[i];
+        for (size_t j = 0; j < shard->early_count; j++) {
+            read_back_node(back, phase, shard, shard->early[j]);
+        }
+        if (shard->primary->slots != NULL) {
+            struct plan_gate *slot =
+                arena_push(arena, &phase->after, &phase->after_count, sizeof(*slot));
+            *slot = (struct plan_gate){.name = "assume_slots", .args = js_object()};
+            js_put_text(slot->args, "shard", shard->name);
+            js_put_text(slot->args, "slots", shard->primary->slots);
+        }
+    }
+}
+
+/* On those that the others will copy from. */
+static void add_preparation(struct going_back *back)
+{
     struct rolling *rolling = &back->rolling;
-    struct arena *arena = &rolling->plan->arena;
+    struct plan_phase phase = {
+        .name = "prepare", .title = "temporary settings on those that will be primaries"};
     for (size_t i = 0; i < rolling->shard_count; i++) {
         const struct rolling_shard *shard = &rolling->shards[i];
-        for (size_t j = 0; j < shard->early_count; j++) {
-            const struct act act = {shard->name, shard->early[j], shard->primary};
-            size_t count;
-            const struct plan_gate *gates =
-                rolling_write_gates(rolling, returned_gates, &act, &count);
-            for (size_t k = 0; k < count; k++) {
-                struct plan_gate *slot =
-                    arena_push(arena, &phase->after, &phase->after_count, sizeof(*slot));
-                *slot = gates[k];
-            }
-        }
-        if (shard->primary->slots == NULL) {
-            continue;
-        }
-        struct plan_gate *slot =
-            arena_push(arena, &phase->after, &phase->after_count, sizeof(*slot));
-        *slot = (struct plan_gate){.name = "assume_slots", .args = js_object()};
-        js_put_text(slot->args, "shard", shard->name);
-        js_put_text(slot->args, "slots", shard->primary->slots);
+        const struct fact_node *primary = shard->heir != NULL ? shard->heir : shard->primary;
+        const struct act act = {shard->name, primary, shard->primary};
+        rolling_add_settings(rolling, &phase, &act, NULL, PLAN_SCOPE_FINALIZE);
     }
+    rolling_add_phase(rolling, &phase, start_of_back_gates, end_of_failback_gates);
 }
 
 static void add_failback(struct going_back *back)
@@ -412,21 +427,25 @@ static void add_failback(struct going_back *back)
     rolling_add_phase(rolling, &phase, start_of_back_gates, end_of_failback_gates);
 }
 
+static void add_returns(struct going_back *back, struct plan_phase *phase, bool is_repair)
+{
+    for (size_t i = 0; i < back->rolling.shard_count; i++) {
+        const struct rolling_shard *shard = &back->rolling.shards[i];
+        for (size_t j = 0; j < shard->early_count; j++) {
+            if (is_in_repair(back, shard->early[j]) == is_repair) {
+                add_return(back, phase, shard, shard->early[j]);
+            }
+        }
+    }
+}
+
 static void add_nodes(struct going_back *back)
 {
     struct rolling *rolling = &back->rolling;
     struct plan_phase phase = {
         .name = "nodes", .title = "each upgraded node back onto the version it had"};
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < rolling->shard_count; i++) {
-            const struct rolling_shard *shard = &rolling->shards[i];
-            for (size_t j = 0; j < shard->early_count; j++) {
-                if (is_broken(back, shard->early[j]) == (pass == 0)) {
-                    add_return(back, &phase, shard, shard->early[j]);
-                }
-            }
-        }
-    }
+    add_returns(back, &phase, true);
+    add_returns(back, &phase, false);
     rolling_add_phase(rolling, &phase, start_of_back_gates, end_of_nodes_gates);
     struct plan *plan = rolling->plan;
     if (phase.step_count > 0) {
@@ -442,10 +461,7 @@ static void add_clean(struct going_back *back)
         const struct fact_node *node = &rolling->facts->nodes[i];
         const struct home *home = home_of(back, node);
         if ((home->sets_data_aside || home->has_data_aside) && node->shard != NULL) {
-            const struct act act = {node->shard, node, node};
-            struct plan_step *step = rolling_add_step(rolling, &phase, &drop_aside, &act);
-            step->summary =
-                arena_format(&rolling->plan->arena, "delete what was set aside on %s", node->name);
+            revise_add_drop(rolling, &phase, node);
         }
     }
     rolling_add_phase(rolling, &phase, rolling_no_gates, rolling_no_gates);
@@ -477,6 +493,24 @@ static void add_destination(struct going_back *back)
     request->to_series = arena_strdup(&rolling->plan->arena, first->series);
 }
 
+static void add_loss_note(struct going_back *back)
+{
+    struct rolling *rolling = &back->rolling;
+    struct arena *arena = &rolling->plan->arena;
+    const struct fact_artefact *newer = &rolling->plan->artefact;
+    for (size_t i = 0; i < rolling->shard_count; i++) {
+        const struct fact_node *old = rolling->shards[i].heir;
+        if (old != NULL && rolling_drops_times(arena, newer, old)) {
+            rolling_add_note(rolling,
+                arena_format(arena,
+                    "SET with a time to live did not reach %s %s from %s %s: what was written so "
+                    "since the switchover will be missing",
+                    old->product, old->version, newer->product, newer->version));
+            return;
+        }
+    }
+}
+
 static void add_back_words(struct going_back *back)
 {
     struct rolling *rolling = &back->rolling;
@@ -492,6 +526,7 @@ static void add_back_words(struct going_back *back)
     rolling_add_note(rolling,
         "an old program cannot read newer files: dump and log are set aside, the node copies "
         "everything from its primary, and what was set aside is deleted at the end");
+    add_loss_note(back);
     rolling_add_estimate(rolling, estimate_ms);
 }
 
@@ -520,6 +555,7 @@ bool rolling_back(const struct revise_request *request, struct arena *arena, str
     add_destination(&back);
     revise_keep_artefact(request, ret_plan);
     revise_keep_basis(request, &complete, ret_plan);
+    add_preparation(&back);
     add_failback(&back);
     add_nodes(&back);
     add_clean(&back);

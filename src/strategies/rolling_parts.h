@@ -76,6 +76,9 @@ void rolling_add_words(struct rolling *rolling);
 void rolling_add_restart_words(struct rolling *rolling);
 void rolling_add_switchover_words(struct rolling *rolling);
 void rolling_add_note(struct rolling *rolling, const char *text);
+/* Does `old` miss what a primary of the target writes with a time to live? */
+bool rolling_drops_times(
+    struct arena *arena, const struct fact_artefact *target, const struct fact_node *old);
 void rolling_add_estimate(struct rolling *rolling, int64_t estimate_ms);
 
 /* What a look at the nodes tells people before anything moves (rolling_notes.c). */
@@ -90,6 +93,13 @@ int64_t rolling_switchover_ms(void);
 
 /* How long requests wait when `primary` hands over, in ms. */
 int64_t rolling_hold_ms(struct arena *arena, const struct fact_node *primary);
+
+struct act;
+
+/* A long backlog lets replicas (the way back among them) come back without a full copy; without
+ * the delay the full copies that are needed begin at once. */
+void rolling_add_settings(struct rolling *rolling, struct plan_phase *phase, const struct act *act,
+    const char *earlier, enum plan_scope delay_scope);
 
 /* --- rolling_write.c --- */
 

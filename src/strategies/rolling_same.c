@@ -120,7 +120,7 @@ static void choose_shard(struct choosing *choosing, const char *name)
     }
 }
 
-static void choose(struct choosing *choosing, const struct switchover_choice *choice)
+static void choose_shards(struct choosing *choosing, const struct switchover_choice *choice)
 {
     if (choice->node != NULL) {
         choose_node(choosing, choice->node);
@@ -143,7 +143,7 @@ bool switchover_plan(const struct rolling_request *request, const struct switcho
     keep_versions(&rolling);
     struct choosing choosing = {.facts = request->facts, .arena = arena, .refusal = ret_refusal};
     rolling_find_shards(request->facts, NULL, arena, &choosing.shards, &choosing.count);
-    choose(&choosing, choice);
+    choose_shards(&choosing, choice);
     rolling.shards = choosing.shards;
     rolling.shard_count = choosing.count;
     if (rolling_is_refused(&rolling, arena, ret_refusal)) {

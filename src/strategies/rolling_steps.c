@@ -176,9 +176,7 @@ static bool refuses_writes(const struct rolling *rolling, const struct act *act)
     return act->node->min_replicas > replica_count - 1;
 }
 
-/* A long backlog lets replicas (the way back among them) come back without a full copy; without
- * the delay the full copies that are needed begin at once. */
-static void add_settings(struct rolling *rolling, struct plan_phase *phase, const struct act *act,
+void rolling_add_settings(struct rolling *rolling, struct plan_phase *phase, const struct act *act,
     const char *earlier, enum plan_scope delay_scope)
 {
     const int64_t backlog_bytes = rolling->request->cluster->policy.backlog_bytes;
@@ -241,7 +239,7 @@ static void fill_prepare(
     const struct act act = {shard->name, shard->primary, shard->primary};
     const bool rewrites = rolling->request->cluster->policy.drift == INV_DRIFT_REWRITE;
     const char *earlier = rewrites ? add_rewrites(rolling, phase, shard) : NULL;
-    add_settings(
+    rolling_add_settings(
         rolling, phase, &act, earlier, shard->heir != NULL ? PLAN_SCOPE_RUN : PLAN_SCOPE_FINALIZE);
 }
 
@@ -253,13 +251,13 @@ static void fill_replicas(
         const struct act act = {shard->name, shard->early[i], shard->primary};
         const char *started = add_restart(rolling, phase, &stop_replica, &act);
         if (act.node == shard->heir) {
-            add_settings(rolling, phase, &act, started, PLAN_SCOPE_FINALIZE);
+            rolling_add_settings(rolling, phase, &act, started, PLAN_SCOPE_FINALIZE);
             is_heir_set = true;
         }
     }
     if (!is_heir_set) { /* it was upgraded by an earlier run */
         const struct act act = {shard->name, shard->heir, shard->primary};
-        add_settings(rolling, phase, &act, NULL, PLAN_SCOPE_FINALIZE);
+        rolling_add_settings(rolling, phase, &act, NULL, PLAN_SCOPE_FINALIZE);
     }
 }
 

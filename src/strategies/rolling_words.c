@@ -231,21 +231,26 @@ static void add_way_back_notes(struct rolling *rolling)
 
 /* Measured: since 7.0 a primary replicates SET with a time to live as SET ... PXAT, an option that
  * came with 6.2; an older replica drops the command without a word. */
+bool rolling_drops_times(
+    struct arena *arena, const struct fact_artefact *target, const struct fact_node *old)
+{
+    return is_older(arena, old->product, old->version, "6.2") &&
+           !is_older(arena, target->product, target->version, "7.0");
+}
+
 static void add_time_to_live_note(struct rolling *rolling)
 {
     struct arena *arena = &rolling->plan->arena;
-    const struct plan_request *request = &rolling->plan->request;
     for (size_t i = 0; i < rolling->shard_count; i++) {
         const struct fact_node *old = rolling->shards[i].late[0];
-        if (!is_older(arena, old->product, old->version, "6.2") ||
-            is_older(arena, request->to_product, request->to_version, "7.0")) {
+        if (!rolling_drops_times(arena, rolling->target, old)) {
             continue;
         }
         rolling_add_note(rolling,
             arena_format(arena,
                 "SET with a time to live does not reach %s %s from %s: what is written so after "
                 "the switchover is missing on the way back",
-                old->product, old->version, request->to));
+                old->product, old->version, rolling->plan->request.to));
         return;
     }
 }

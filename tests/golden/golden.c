@@ -4,7 +4,8 @@
  *   <story>/facts.patch.json  what is different from base/facts.json (see story.h)
  *   <story>/request.json      what is different from base/request.json; "ask": "plan" (default),
  *                             "check", "gates" with a list of {"name", "args"}, "restart",
- *                             "switchover" with "shard" or "node", or "revise" (revision.h)
+ *                             "switchover" with "shard" or "node", "revise" (revision.h), or
+ *                             "rules": what the version rules say of each pair of series
  *   <story>/plan.txt, refusal.txt or answers.txt   what must come out
  *   <story>/plan.json         optional: the plan's bytes, indented
  *
@@ -23,12 +24,13 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "config/rules.h"
 #include "model/plan_text.h"
 #include "revision.h"
 #include "story.h"
 #include "strategies/gates.h"
 
-enum { EXPECTED_SIZE_MAX = 1 << 20, FOLDER_COUNT_MIN = 25 };
+enum { EXPECTED_SIZE_MAX = 1 << 20, FOLDER_COUNT_MIN = 62 };
 
 static const char *const expected_names[] = {"plan.txt", "refusal.txt", "answers.txt"};
 
@@ -185,6 +187,43 @@ static void tell_gates(struct story *story, const char *folder)
     expect_answer(story, folder, "answers.txt", buf_text(&text));
 }
 
+/* What gates say of a node of series `from` that is to run `to`, next to a primary of `from`. */
+static const char *ask_rule(
+    struct story *story, const char *gate, const struct facts *facts, const struct series_rule *to)
+{
+    AUTO_JSON args = js_object();
+    js_put_text(args, "node", "n4");
+    js_put_text(args, "product", to->product);
+    js_put_text(args, "version", "99");
+    js_put_text(args, "series", to->series);
+    const struct gate_input input = {facts, &story->rules, args, &story->arena};
+    return gate_state_names[gate_find(gate)->eval(&input).state];
+}
+
+/* Every pair of series, through the gates that read the rules. */
+static void tell_rules(struct story *story, const char *folder)
+{
+    AUTO_BUF text = {0};
+    for (size_t i = 0; i < story->rules.series_count; i++) {
+        const struct series_rule *from = &story->rules.series[i];
+        struct facts facts = story->facts;
+        for (size_t j = 0; j < facts.node_count; j++) {
+            facts.nodes[j].product = from->product;
+            facts.nodes[j].series = from->series;
+            facts.nodes[j].rdb_version = from->rdb_version;
+            facts.nodes[j].has_appendonly_dir = from->is_multi_part_aof;
+        }
+        for (size_t j = 0; j < story->rules.series_count; j++) {
+            const struct series_rule *to = &story->rules.series[j];
+            buf_printf(&text, "%-10s -> %-10s  hop %-5s  copy %-5s  files %s\n", from->series,
+                to->series, ask_rule(story, "hop_allowed", &facts, to),
+                ask_rule(story, "full_sync_allowed", &facts, to),
+                ask_rule(story, "directory_safe", &facts, to));
+        }
+    }
+    expect_answer(story, folder, "answers.txt", buf_text(&text));
+}
+
 static void story_ends_as_written(void **state)
 {
     const char *folder = *state;
@@ -197,6 +236,8 @@ static void story_ends_as_written(void **state)
         tell_gates(&story, folder);
     } else if (text_equal(ask, "restart") || text_equal(ask, "switchover")) {
         tell_restart(&story, folder);
+    } else if (text_equal(ask, "rules")) {
+        tell_rules(&story, folder);
     } else if (text_equal(ask, "revise")) {
         tell_revision(&story, folder);
     } else {
@@ -270,11 +311,54 @@ static void every_gate_says_no_in_a_story(void **state)
     }
 }
 
+/* Names the refusals that are not a gate's: they have stories, too. */
+static void every_refusal_is_told_in_a_story(void **state)
+{
+    static const char *const refusals[] = {"switchover_choice", "way_back_fed"};
+    struct folders *folders = *state;
+    AUTO_BUF text = {0};
+    read_all_refusals(folders, &text);
+    for (size_t i = 0; i < ARRAY_COUNT(refusals); i++) {
+        const char *line = arena_format(&folders->arena, "never     %s:", refusals[i]);
+        if (strstr(buf_text(&text), line) == NULL) {
+            fail_msg("no story is refused by %s", refusals[i]);
+        }
+    }
+}
+
+static void every_version_rule_is_told_in_a_story(void **state)
+{
+    struct folders *folders = *state;
+    AUTO_BUF text = {0};
+    read_all_refusals(folders, &text);
+    struct rules rules = {0};
+    AUTO_ERR err = rules_load(&rules);
+    assert_null(err);
+    for (size_t i = 0; i < rules.series_count; i++) {
+        for (size_t j = 0; j < rules.series_count; j++) {
+            const char *line = arena_format(&folders->arena, "%-10s -> %-10s  hop",
+                rules.series[i].series, rules.series[j].series);
+            if (strstr(buf_text(&text), line) == NULL) {
+                fail_msg("no story says what the rules say: %s", line);
+            }
+        }
+    }
+    rules_release(&rules);
+}
+
+/* Tests of all stories together. */
+static const struct CMUnitTest tests_of_all[] = {
+    cmocka_unit_test(every_gate_says_no_in_a_story),
+    cmocka_unit_test(every_refusal_is_told_in_a_story),
+    cmocka_unit_test(every_version_rule_is_told_in_a_story),
+};
+
 int main(void)
 {
     struct folders folders = {0};
     find_folders(&folders);
-    struct CMUnitTest *tests = arena_alloc_array(&folders.arena, folders.count + 1, sizeof(*tests));
+    const size_t count = folders.count + ARRAY_COUNT(tests_of_all);
+    struct CMUnitTest *tests = arena_alloc_array(&folders.arena, count, sizeof(*tests));
     for (size_t i = 0; i < folders.count; i++) {
         tests[i] = (struct CMUnitTest){
             .name = folders.names[i],
@@ -282,13 +366,11 @@ int main(void)
             .initial_state = arena_format(&folders.arena, GOLDEN_DIR "/%s", folders.names[i]),
         };
     }
-    tests[folders.count] = (struct CMUnitTest){
-        .name = "every_gate_says_no_in_a_story",
-        .test_func = every_gate_says_no_in_a_story,
-        .initial_state = &folders,
-    };
-    const int failed_count =
-        _cmocka_run_group_tests("golden", tests, folders.count + 1, NULL, NULL);
+    for (size_t i = 0; i < ARRAY_COUNT(tests_of_all); i++) {
+        tests[folders.count + i] = tests_of_all[i];
+        tests[folders.count + i].initial_state = &folders;
+    }
+    const int failed_count = _cmocka_run_group_tests("golden", tests, count, NULL, NULL);
     arena_release(&folders.arena);
     return failed_count;
 }

@@ -63,23 +63,30 @@ static void add_progress(struct revision *revision, const struct facts *facts,
     };
 }
 
+/* A step is told of by its id or by its phase. */
+static const char *find_state(
+    const struct json *told, const struct plan_phase *phase, const struct plan_step *step)
+{
+    static const char *const states[] = {"done", "found", "intended", "failed"};
+    for (size_t i = 0; i < ARRAY_COUNT(states); i++) {
+        const struct json *names = js_get(told, states[i]);
+        if (lists(names, step->id) || lists(names, phase->name)) {
+            return states[i];
+        }
+    }
+    return "pending";
+}
+
 static void add_progress_of_plan(
     struct revision *revision, const struct facts *facts, const struct json *told)
 {
-    static const char *const states[] = {"done", "found", "intended", "failed"};
     const struct plan *plan = &revision->before;
     revision->progress.revision = plan->revision;
     for (size_t i = 0; i < plan->phase_count; i++) {
-        for (size_t j = 0; j < plan->phases[i].step_count; j++) {
-            const struct plan_step *step = &plan->phases[i].steps[j];
-            const char *state = "pending";
-            for (size_t k = 0; k < ARRAY_COUNT(states); k++) {
-                const struct json *names = js_get(told, states[k]);
-                if (lists(names, step->id) || lists(names, plan->phases[i].name)) {
-                    state = states[k];
-                }
-            }
-            add_progress(revision, facts, step, state);
+        const struct plan_phase *phase = &plan->phases[i];
+        for (size_t j = 0; j < phase->step_count; j++) {
+            const struct plan_step *step = &phase->steps[j];
+            add_progress(revision, facts, step, find_state(told, phase, step));
         }
     }
 }
@@ -108,7 +115,7 @@ void revision_make(struct revision *revision, struct story *story)
         story_read_facts(story, js_get_text(told, "moment"), js_get(told, "facts"), &facts);
         struct plan plan = {0};
         if (!make_plan(revision, story, &facts, js_get_text(told, "why"), &plan)) {
-            die_of_revision("an earlier plan is refused");
+            die_of_revision(revision->refusal.answers[0].reason);
         }
         plan_release(&revision->before);
         revision->before = plan;
