@@ -287,7 +287,7 @@ struct screen_part screen_nodes(const struct screen_input *input, size_t rows)
 
 /* --- steps in work --- */
 
-static bool is_broken(const struct json *step)
+static bool is_step_broken(const struct json *step)
 {
     const char *state = js_get_text(step, "state");
     return state != NULL && strcmp(state, "intended") != 0;
@@ -310,12 +310,12 @@ struct screen_part screen_steps(const struct screen_input *input, size_t rows)
         AUTO_BUF line = {0};
         buf_printf(&line, "> %.*s", (int)(input->width > 40 ? input->width - 30 : input->width),
             view_get_text(step, "summary", "?"));
-        if (is_broken(step)) {
+        if (is_step_broken(step)) {
             buf_printf(&line, ": %s", js_get_text(step, "state"));
         }
         align_right(&line, input->width, time.size);
         buf_append_text(&line, buf_text(&time));
-        add(input, &part, is_broken(step) ? SCREEN_BAD : SCREEN_BUSY, &line);
+        add(input, &part, is_step_broken(step) ? SCREEN_BAD : SCREEN_BUSY, &line);
     }
     return part;
 }

@@ -272,8 +272,7 @@ static void on_control(struct viewer *viewer)
 
 /* --- the operator --- */
 
-static const char *describe_refusal(
-    struct viewer *viewer, const char *command, const struct json *answer)
+static const char *say_no(struct viewer *viewer, const char *command, const struct json *answer)
 {
     const char *what = js_get_text(js_get(answer, "error"), "what");
     return arena_format(
@@ -290,7 +289,7 @@ static void on_interrupt(struct viewer *viewer)
         return; /* the controller is gone: its connection tells, too */
     }
     if (!js_get_bool(answer, "ok", false)) {
-        show_notice(viewer, describe_refusal(viewer, order.command, answer));
+        show_notice(viewer, say_no(viewer, order.command, answer));
     } else if (is_first) {
         show_notice(viewer,
             arena_format(&viewer->session->arena,
@@ -385,7 +384,7 @@ static struct err *begin(struct viewer *viewer)
     return err;
 }
 
-static enum show_as choose(const struct session *session)
+static enum show_as choose_show(const struct session *session)
 {
     if (session->is_json) {
         return SHOW_JSON;
@@ -426,7 +425,7 @@ int viewer_watch(struct session *session, const char *cluster, const char *left_
         .session = session,
         .cluster = cluster,
         .left_state = left_state,
-        .show_as = choose(session),
+        .show_as = choose_show(session),
         .started_ms = clock_now_ms(clock_system()),
     };
     sigset_t handled, before;

@@ -180,7 +180,7 @@ static int64_t find_origin(const struct axis *axis, const struct json *report,
 /* Time ends with the last act or the last block; when the probe did not end in order, with the
  * last thing the journal knows, because until then it should have been watching. In a run that
  * goes on, the newest blocks may not be written yet. */
-static int64_t find_end(const struct json *report, int64_t block_end_ms, bool is_probe_final)
+static int64_t find_end_ms(const struct json *report, int64_t block_end_ms, bool is_probe_final)
 {
     int64_t end_ms = block_end_ms;
     const struct json *steps = js_get(report, "steps");
@@ -243,7 +243,7 @@ static void write_probe(const struct build_source *source, const struct axis *ax
         }
     }
     hide_gaps(&collector.series, records, count);
-    const int64_t end_ms = find_end(report, collector.end_ms, is_final);
+    const int64_t end_ms = find_end_ms(report, collector.end_ms, is_final);
     js_put_number(report, "from_ms", origin_ms);
     js_put_number(report, "to_ms", end_ms > origin_ms ? end_ms : origin_ms);
     series_write(&collector.series, end_ms, probe);

@@ -121,6 +121,34 @@ def targets_that_make_no_hop(_):
     refused(4, "valkey", "7.0", command=("upgrade", "demo", "valkey/8.1", "--yes"))
 
 
+def orders_without_a_run(_):
+    for words in (("rollback",), ("rollback", "--dry-run"), ("reconcile",), ("resume", "--forward"),
+                  ("resume", "--accept", "0123456789ab"), ("abort", "--abandon", "--yes")):
+        refused(4, "no run", command=(words[0], "demo", *words[1:]))
+
+
+def words_that_contradict_each_other(_):
+    refused(2, "one of them", command=("resume", "demo", "--accept", "0123456789ab", "--forward"))
+    refused(2, "one of them",
+            command=("reconcile", "demo", "--adopt", "--clear-claim", "demo", "--yes"))
+    refused(2, "other", command=("reconcile", "demo", "--clear-claim", "other", "--yes"))
+    refused(2, "--shard", command=("switchover", "demo", "--shard", "shard-1", "--to", "node-4"))
+    refused(2, "switchover", command=("plan", "demo", "7.0", "--shard", "shard-1"))
+    refused(2, "usage", command=("plan", "demo", "7.0", "--restart"))
+    refused(2, "usage", command=("plan", "demo"))
+    refused(2, "--yes", command=("restart", "demo"))
+
+
+def claims_that_nobody_has_left(_):
+    refused(0, "no run has left a claim", command=("reconcile", "demo", "--adopt", "--yes"))
+
+
+def switchovers_to_nowhere(_):
+    refused(4, "shard-9", command=("switchover", "demo", "--shard", "shard-9", "--yes"))
+    refused(4, "nosuch", command=("switchover", "demo", "--to", "nosuch", "--yes"))
+    refused(4, "node-1", command=("switchover", "demo", "--to", "node-1", "--yes"))
+
+
 # Clusters that are not well.
 
 def a_wrong_password(directory):
@@ -233,6 +261,8 @@ def plan_files_that_do_not_fit(directory):
     with open(path, "w", encoding="utf-8") as file:
         json.dump(plan, file)
     refused(4, "service.destroy", command=command)
+    SCENE.run("plan", "demo", "--restart", "-o", path)
+    refused(2, "upshift restart --plan", command=command)
 
 
 def a_journal_that_another_controller_holds(_):
@@ -286,7 +316,14 @@ def no_room_for_the_journal(directory):
 def a_downgrade(_):
     SCENE.run(*UPGRADE, expected=12)
     refused(4, "not finished", "finalize")
+    refused(2, "--yes", command=("rollback", "demo"))
+    refused(2, "Abandon demo-", command=("abort", "demo", "--abandon"))
+    refused(4, "pause point", command=("abort", "demo", "--abandon", "--yes"))
     SCENE.run("finalize", "demo", "--yes")
+    for option in ("--yes", "--dry-run"):
+        refused(4, "way back is closed", command=("rollback", "demo", option))
+    refused(4, "complete", command=("reconcile", "demo"))
+    refused(0, "complete already", command=("finalize", "demo", "--yes"))
     refused(4, "6.0", "7.0", command=("upgrade", "demo", "6.0", "--yes"))
 
 
@@ -302,6 +339,10 @@ def main():
             unknown_names,
             nodes_that_are_not_the_cluster,
             targets_that_make_no_hop,
+            orders_without_a_run,
+            words_that_contradict_each_other,
+            claims_that_nobody_has_left,
+            switchovers_to_nowhere,
             a_wrong_password,
             a_node_that_is_down,
             a_cluster_that_does_not_serve_all_slots,
