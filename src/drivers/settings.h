@@ -6,6 +6,8 @@
 #ifndef UPSHIFT_DRIVERS_SETTINGS_H
 #define UPSHIFT_DRIVERS_SETTINGS_H
 
+#include <stdbool.h>
+
 #include "base/attr.h"
 #include "base/call.h"
 #include "base/err.h"
@@ -37,6 +39,14 @@ struct settings_ops {
     /* Changes that one line of the file; `primary` NULL: removes it. Errors: ERR_REFUSED. */
     struct err *(*set_file_primary)(const struct call *call, struct settings *settings,
         const struct inv_node *node, const struct inv_node *primary);
+
+    /* Can a program of `series` read the file, as far as another program has written it? */
+    struct err *(*file_fits)(const struct call *call, struct settings *settings,
+        const struct inv_node *node, const char *series, bool *ret_fits);
+
+    /* Takes out the lines that it cannot read. Errors: ERR_REFUSED. */
+    struct err *(*fit_file)(const struct call *call, struct settings *settings,
+        const struct inv_node *node, const char *series);
 
     void (*close)(struct settings *settings);
 };
@@ -73,6 +83,18 @@ MUST_USE static inline struct err *settings_set_file_primary(const struct call *
     struct settings *settings, const struct inv_node *node, const struct inv_node *primary)
 {
     return settings->ops->set_file_primary(call, settings, node, primary);
+}
+
+MUST_USE static inline struct err *settings_file_fits(const struct call *call,
+    struct settings *settings, const struct inv_node *node, const char *series, bool *ret_fits)
+{
+    return settings->ops->file_fits(call, settings, node, series, ret_fits);
+}
+
+MUST_USE static inline struct err *settings_fit_file(const struct call *call,
+    struct settings *settings, const struct inv_node *node, const char *series)
+{
+    return settings->ops->fit_file(call, settings, node, series);
 }
 
 static inline void settings_close(struct settings *settings)

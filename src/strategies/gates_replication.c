@@ -295,9 +295,11 @@ static void check_old_data(
     struct gate_report *report, const struct fact_node *node, const char *shard)
 {
     const struct fact_node *primary = primary_of(report->input, node);
-    const bool is_in_step = node->is_link_up && !node->is_syncing; /* else it may only be behind */
-    if (primary == NULL || !is_in_step || !are_counts_apart(primary->key_count, node->key_count)) {
+    if (primary == NULL || !are_counts_apart(primary->key_count, node->key_count)) {
         return;
+    }
+    if (!node->is_link_up || node->is_syncing || node->offset < primary->offset) {
+        return; /* only behind: it came back a moment ago */
     }
     gate_report_add(report, GATE_NEVER, "go on with finalize: it copies the data anew",
         "the way back of %s is closed: %s (%s) holds %" PRId64

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "strategies/gate_report.h"
 #include "strategies/revise_parts.h"
+#include "strategies/rolling_topology.h"
 
 /* What is to be done on one node. */
 struct home {
@@ -347,6 +348,7 @@ static void add_return(struct going_back *back, struct plan_phase *phase,
 {
     struct rolling *rolling = &back->rolling;
     const struct home *home = home_of(back, node);
+    const struct rolling_topology *topology = rolling_topology_of(rolling->facts);
     const struct fact_node *primary = shard->heir != NULL ? shard->heir : shard->primary;
     const struct act act = {shard->name, node, primary};
     const struct step_sort *sort = is_in_repair(back, node) ? &leave_broken
@@ -358,6 +360,9 @@ static void add_return(struct going_back *back, struct plan_phase *phase,
     const char *earlier = step->id;
     if (home->sets_data_aside) {
         earlier = add_set_aside(back, phase, &act, earlier);
+    }
+    if (home->is_switched && topology->before_old != NULL) {
+        earlier = topology->before_old(rolling, phase, &act, earlier);
     }
     if (home->is_switched) {
         earlier = rolling_add_switch(rolling, phase, &act, earlier)->id;

@@ -218,17 +218,28 @@ static void follow_in_files(
     }
 }
 
+/* Servers that were told to write their files wrote them as their version does. */
+static const char *fit_file(
+    struct rolling *rolling, struct plan_phase *phase, const struct act *act, const char *earlier)
+{
+    static const struct step_sort sort = {
+        .verb = "fit", .kind = "config.fit", .assumptions = no_gates_here, .gates = no_gates_here};
+    const char *series = rolling_goal(rolling, act->node)->series;
+    struct plan_step *step = rolling_add_step(rolling, phase, &sort, act);
+    step->summary = arena_format(
+        &rolling->plan->arena, "let %s read the file of %s again", series, act->node->name);
+    js_put_text(step->args, "series", series);
+    rolling_follow_step(rolling, step, earlier);
+    return step->id;
+}
+
 /* ---- the cut-over ---- */
 
-/* 6.0 cannot end a hold early. */
+/* 6.0 cannot end a hold early, but who waits there is sent away. */
 static void time_cutover(const struct rolling *rolling, struct plan_step *step)
 {
     const int64_t limit_ms = rolling->request->cluster->policy.hold_limit_ms;
-    const struct fact_node *primary = facts_primary_of(rolling->facts, step->shard);
-    const bool holds_all = primary != NULL && text_equal(primary->series, "redis/6.0");
-    const int64_t usual_ms =
-        rolling->facts->sentinel_count > 0 ? SENTINEL_HOLD_MS : CUTOVER_HOLD_MS;
-    step->hold_ms = holds_all ? limit_ms : usual_ms;
+    step->hold_ms = rolling->facts->sentinel_count > 0 ? SENTINEL_HOLD_MS : CUTOVER_HOLD_MS;
     step->deadline_ms = limit_ms + CUTOVER_MARGIN_MS;
     step->settle_ms = CUTOVER_SETTLE_MS;
 }
@@ -248,6 +259,7 @@ static const struct rolling_topology topologies[] = {
         .time_switchover = time_cutover,
         .before_switchover = before_sentinel_switchover,
         .after_switchover = follow_in_files,
+        .before_old = fit_file,
         .at_the_end = restart_sentinels},
 };
 

@@ -29,6 +29,9 @@ struct rolling_topology {
         struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard);
     void (*after_switchover)(
         struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard);
+    /* Before a node gets an older program: the id of the last step, `earlier` without any. */
+    const char *(*before_old)(struct rolling *rolling, struct plan_phase *phase,
+        const struct act *act, const char *earlier);
     void (*at_the_end)(struct rolling *rolling, struct plan_phase *phase);
 };
 

@@ -361,6 +361,7 @@ void rolling_add_words(struct rolling *rolling)
     add_way_back_notes(rolling);
     add_time_to_live_note(rolling);
     add_rule_notes(rolling);
+    rolling_topology_add_notes(rolling);
     rolling_add_preflight_notes(rolling);
     add_way_back(rolling);
     add_estimate(rolling, true);

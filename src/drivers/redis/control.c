@@ -200,5 +200,7 @@ const struct settings_ops redis_settings_ops = {
     .rewrite = redis_rewrite_settings,
     .get_file_primary = redis_get_file_primary,
     .set_file_primary = redis_set_file_primary,
+    .file_fits = redis_file_fits,
+    .fit_file = redis_fit_file,
     .close = settings_close_driver,
 };

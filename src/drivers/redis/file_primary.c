@@ -14,7 +14,7 @@
 
 enum { FILE_PRIMARY_SIZE_MAX = 4 * 1024 * 1024 };
 
-static struct err *read_whole_config(const struct call *call, const struct redis_driver *driver,
+struct err *redis_read_config_file(const struct call *call, const struct redis_driver *driver,
     const struct inv_node *node, struct buf *ret_text)
 {
     bool exists = false;
@@ -28,13 +28,26 @@ static struct err *read_whole_config(const struct call *call, const struct redis
     return err == NULL ? NULL : err_wrap(err, node->name, "cannot read its configuration file");
 }
 
+struct err *redis_write_config_file(const struct call *call, const struct redis_driver *driver,
+    const struct inv_node *node, const struct buf *content)
+{
+    struct err *err = call_check_claim(call, node->name);
+    if (err == NULL && call_may_send(call)) {
+        err = host_write_file(call, driver->host, node, node->config_file, content);
+    } else if (err == NULL) {
+        err = err_new(ERR_UNREACHABLE, node->name, "no time left to act: nothing was changed");
+        err = err_code(err, "out_of_time");
+    }
+    return err == NULL ? NULL : err_wrap(err, node->name, "cannot change its configuration file");
+}
+
 struct err *redis_get_file_primary(const struct call *call, struct settings *settings,
     const struct inv_node *node, char **ret_primary)
 {
     const struct redis_driver *driver = REDIS_DRIVER_OF(settings, settings);
     AUTO_BUF text = {0};
     AUTO_ARENA arena = {0};
-    struct err *err = read_whole_config(call, driver, node, &text);
+    struct err *err = redis_read_config_file(call, driver, node, &text);
     if (err != NULL) {
         return err;
     }
@@ -93,21 +106,15 @@ struct err *redis_set_file_primary(const struct call *call, struct settings *set
     const struct redis_driver *driver = REDIS_DRIVER_OF(settings, settings);
     AUTO_BUF text = {0};
     AUTO_BUF content = {0};
-    struct err *err = read_whole_config(call, driver, node, &text);
+    struct err *err = redis_read_config_file(call, driver, node, &text);
     if (err != NULL) {
         return err;
     }
     replace_lines((struct str){text.data, text.size}, primary, &content);
-    err = call_check_claim(call, node->name);
-    if (err == NULL && call_may_send(call)) {
-        err = host_write_file(call, driver->host, node, node->config_file, &content);
-    } else if (err == NULL) {
-        err = err_new(ERR_UNREACHABLE, node->name, "no time left to act: nothing was changed");
-        err = err_code(err, "out_of_time");
-    }
+    err = redis_write_config_file(call, driver, node, &content);
     if (text.data != NULL) { /* both may hold a password */
         explicit_bzero(text.data, text.size);
         explicit_bzero(content.data, content.size);
     }
-    return err == NULL ? NULL : err_wrap(err, node->name, "cannot change its configuration file");
+    return err;
 }

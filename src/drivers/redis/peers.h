@@ -34,6 +34,18 @@ MUST_USE struct err *redis_get_file_primary(const struct call *call, struct sett
 MUST_USE struct err *redis_set_file_primary(const struct call *call, struct settings *settings,
     const struct inv_node *node, const struct inv_node *primary);
 
+/* A configuration file as a whole. Errors: ERR_INVALID, code config_missing; those of the host. */
+MUST_USE struct err *redis_read_config_file(const struct call *call,
+    const struct redis_driver *driver, const struct inv_node *node, struct buf *ret_text);
+MUST_USE struct err *redis_write_config_file(const struct call *call,
+    const struct redis_driver *driver, const struct inv_node *node, const struct buf *content);
+
+/* The slots of struct settings_ops about what an older program reads (file_fit.c). */
+MUST_USE struct err *redis_file_fits(const struct call *call, struct settings *settings,
+    const struct inv_node *node, const char *series, bool *ret_fits);
+MUST_USE struct err *redis_fit_file(const struct call *call, struct settings *settings,
+    const struct inv_node *node, const char *series);
+
 /* A setting of the Sentinel about the primary, and how it is changed (it keeps it by itself). */
 MUST_USE struct err *redis_sentinel_get(const struct call *call, struct redis_conn *conn,
     const char *master_name, const char *name, char **ret_value);

@@ -54,8 +54,10 @@ static struct err *ask_replication(
     const struct call *call, const struct round *round, struct reading *reading)
 {
     struct str info;
-    struct err *err =
-        redis_conn_ask_text(call, reading->conn, REDIS_COMMAND("INFO", "replication"), &info);
+    struct err *err = redis_conn_ask_text(call, reading->conn, REDIS_COMMAND("INFO"), &info);
+    if (err == NULL) { /* the keys of the same instant: else they do not compare */
+        err = redis_facts_server(round->arena, info, reading->fact);
+    }
     if (err == NULL) {
         redis_facts_replication(round->arena, info, reading->fact);
         follow_peers(round, reading, info);

@@ -421,6 +421,22 @@ static struct err *settings_trace_set_file_primary(const struct call *call,
     return trace_end(&begun, settings_set_file_primary(call, trace->inner, node, primary));
 }
 
+static struct err *settings_trace_file_fits(const struct call *call, struct settings *settings,
+    const struct inv_node *node, const char *series, bool *ret_fits)
+{
+    const struct trace_settings *trace = (struct trace_settings *)settings;
+    const struct trace_call begun = trace_begin(trace->log, call, "settings.file_fits", node->name);
+    return trace_end(&begun, settings_file_fits(call, trace->inner, node, series, ret_fits));
+}
+
+static struct err *settings_trace_fit_file(const struct call *call, struct settings *settings,
+    const struct inv_node *node, const char *series)
+{
+    const struct trace_settings *trace = (struct trace_settings *)settings;
+    const struct trace_call begun = trace_begin(trace->log, call, "settings.fit_file", node->name);
+    return trace_end(&begun, settings_fit_file(call, trace->inner, node, series));
+}
+
 static void settings_trace_close(struct settings *settings)
 {
     settings_close(((struct trace_settings *)settings)->inner);
@@ -434,6 +450,8 @@ static const struct settings_ops trace_settings_ops = {
     .rewrite = settings_trace_rewrite,
     .get_file_primary = settings_trace_get_file_primary,
     .set_file_primary = settings_trace_set_file_primary,
+    .file_fits = settings_trace_file_fits,
+    .fit_file = settings_trace_fit_file,
     .close = settings_trace_close,
 };
 
