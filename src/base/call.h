@@ -15,8 +15,10 @@ struct world; /* the drivers of one cluster: drivers/world.h; only steps look in
 
 struct call {
     struct clock *clock;
-    int64_t deadline_ms;          /* no call blocks past it (clock time) */
-    int64_t send_before_ms;       /* nothing that changes the world is sent after it; 0: no limit */
+    int64_t deadline_ms;     /* no call blocks past it (clock time) */
+    int64_t send_before_ms;  /* nothing that changes the world is sent after it; 0: no limit */
+    int64_t begin_before_ms; /* no act is begun after it: what allowed it was seen too long ago;
+                                what has begun may go on. 0: no limit */
     const atomic_bool *cancelled; /* set by another thread; may be NULL */
     struct world *world;          /* borrowed; NULL outside of steps */
     const char *run;              /* names for logs and for the names of connections; may be NULL */
@@ -45,6 +47,13 @@ static inline bool call_may_send(const struct call *call)
 {
     return call_left_ms(call) > 0 &&
            (call->send_before_ms == 0 || clock_now_ms(call->clock) < call->send_before_ms);
+}
+
+/* True while something may be begun that changes the world. */
+static inline bool call_may_begin(const struct call *call)
+{
+    return call_may_send(call) &&
+           (call->begin_before_ms == 0 || clock_now_ms(call->clock) < call->begin_before_ms);
 }
 
 /* Asks; NULL: act. */

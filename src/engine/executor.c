@@ -6,6 +6,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+/* How long what was seen allows to begin an act (engine.md 5). A controller that was stopped in
+ * between wakes up in another world. */
+enum { FRESH_MS = 1000 };
+
 /* One task while it is being done. */
 struct job {
     const struct executor *executor;
@@ -202,8 +206,10 @@ static struct err *do_apply(struct job *job)
     struct run_result *result = job->result;
     const struct plan_step *plan = job->task->plan;
     struct err *err = NULL;
+    job->call.begin_before_ms = clock_now_ms(job->call.clock) + FRESH_MS;
     if (plan->gate_count > 0 || plan->assumption_count > 0) {
         err = see_facts(job);
+        job->call.begin_before_ms = clock_now_ms(job->call.clock) + FRESH_MS;
         if (err == NULL) {
             add_step_answers(job);
         }
@@ -263,6 +269,7 @@ static struct err *do_undo(struct job *job)
     const struct before before = {job->task->before};
     struct run_result *result = job->result;
     const char *lost = NULL;
+    job->call.begin_before_ms = clock_now_ms(job->call.clock) + FRESH_MS;
     struct err *err = look_at_claim(job, &lost);
     if (err == NULL && lost != NULL) {
         err = err_code(err_new(ERR_CANCELLED, job->task->plan->node, "%s", lost), "claim_lost");

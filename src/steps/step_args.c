@@ -79,7 +79,7 @@ struct err *step_find_node(const struct call *call, const struct json *args, con
 
 struct err *step_check_send(const struct call *call, const struct inv_node *node)
 {
-    if (call_may_send(call)) {
+    if (call_may_begin(call)) {
         return NULL;
     }
     struct err *err = err_new(ERR_CANCELLED, node->name, "too late to change anything here");

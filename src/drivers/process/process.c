@@ -84,9 +84,9 @@ static struct err *check_user(const struct process_service *process, const struc
         "name the user of the servers in the inventory, or run upshift as that user");
 }
 
-static struct err *check_may_send(const struct call *call, const struct inv_node *node)
+static struct err *check_may_begin(const struct call *call, const struct inv_node *node)
 {
-    if (call_may_send(call)) {
+    if (call_may_begin(call)) {
         return NULL;
     }
     return err_code(err_new(ERR_UNREACHABLE, node->name, "no time left to act: nothing was done"),
@@ -123,7 +123,7 @@ static struct err *process_start(
     }
     err = check_user(process, node);
     if (err == NULL) {
-        err = check_may_send(call, node);
+        err = check_may_begin(call, node);
     }
     if (err != NULL) {
         return err;
@@ -164,7 +164,7 @@ static struct err *send_request(const struct inv_node *node, int handle, pid_t p
 static struct err *ask_to_end(
     const struct call *call, const struct inv_node *node, int handle, pid_t pid)
 {
-    struct err *err = check_may_send(call, node);
+    struct err *err = check_may_begin(call, node);
     int64_t ask_at_ms = 0;
     while (err == NULL && call_left_ms(call) > 0) {
         const int64_t now_ms = clock_now_ms(call->clock);

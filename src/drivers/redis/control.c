@@ -71,7 +71,7 @@ static struct err *redis_get_state(const struct call *call, struct replication *
 static struct err *refuse_stale_act(const struct call *call, const struct inv_node *node)
 {
     struct err *err = call_check_claim(call, node->name);
-    if (err != NULL || call_may_send(call)) {
+    if (err != NULL || call_may_begin(call)) {
         return err;
     }
     return err_code(err_new(ERR_UNREACHABLE, node->name, "no time left to act: nothing was sent"),

@@ -260,20 +260,23 @@ static void no_answer_is_unknown_and_not_no(void **UNUSED(state))
 static void nothing_is_changed_after_its_time(void **UNUSED(state))
 {
     const struct fake_reply replies[] = {{NULL, NULL}};
-    struct one_node one;
-    open_node(&one, replies);
-    one.call.send_before_ms = clock_now_ms(one.call.clock) - 1;
-    AUTO_ERR set = set_hz(&one);
-    AUTO_ERR moved = replication_switchover(&one.call, one.redis.replication, &one.node);
-    fake_redis_stop(&one.fake);
-    assert_non_null(set);
-    assert_int_equal(set->kind, ERR_UNREACHABLE);
-    assert_string_equal(set->code, "out_of_time");
-    assert_non_null(moved);
-    assert_string_equal(moved->code, "out_of_time");
-    assert_null(strstr(buf_text(&one.fake.asked), "SET hz"));
-    assert_null(strstr(buf_text(&one.fake.asked), "FAILOVER"));
-    close_node(&one);
+    for (int i = 0; i < 2; i++) {
+        struct one_node one;
+        open_node(&one, replies);
+        int64_t *limit_ms = i == 0 ? &one.call.send_before_ms : &one.call.begin_before_ms;
+        *limit_ms = clock_now_ms(one.call.clock) - 1;
+        AUTO_ERR set = set_hz(&one);
+        AUTO_ERR moved = replication_switchover(&one.call, one.redis.replication, &one.node);
+        fake_redis_stop(&one.fake);
+        assert_non_null(set);
+        assert_int_equal(set->kind, ERR_UNREACHABLE);
+        assert_string_equal(set->code, "out_of_time");
+        assert_non_null(moved);
+        assert_string_equal(moved->code, "out_of_time");
+        assert_null(strstr(buf_text(&one.fake.asked), "SET hz"));
+        assert_null(strstr(buf_text(&one.fake.asked), "FAILOVER"));
+        close_node(&one);
+    }
 }
 
 static void a_switchover_is_plain(void **UNUSED(state))

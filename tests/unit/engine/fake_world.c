@@ -42,6 +42,7 @@ static struct err *fake_apply(
 {
     struct fake_world *world = world_of(call);
     world->apply_count++;
+    world->begin_before_ms = call->begin_before_ms;
     if (world->on_apply != NULL) {
         world->on_apply(world);
     }
@@ -52,6 +53,7 @@ static struct err *fake_undo(struct call *call, const struct bound *UNUSED(bound
     const struct before *UNUSED(before), enum step_state *ret_left)
 {
     world_of(call)->undo_count++;
+    world_of(call)->begin_before_ms = call->begin_before_ms;
     *ret_left = world_of(call)->undo_leaves;
     return NULL;
 }

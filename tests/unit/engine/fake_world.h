@@ -25,6 +25,7 @@ struct fake_world {
     const char *lost;           /* the claim is another's, and this names it; NULL: it is ours */
     struct claim_request claim; /* as asked for last; texts and scopes are gone */
     const struct json *plan;    /* what planning anew gives; NULL: a refusal */
+    _Atomic int64_t begin_before_ms; /* of the last act's call */
     atomic_int stop_count, look_count;
     atomic_int bind_count, capture_count, verify_count, apply_count, undo_count, read_count;
     /* What happens while a step acts, or NULL. */

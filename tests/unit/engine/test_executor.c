@@ -223,6 +223,24 @@ static void an_act_is_not_sent_after_its_deadline(void **state)
     assert_int_equal(bed->world.apply_count, 0);
 }
 
+/* Whoever was stopped for longer in between acts in another world. */
+static void an_act_may_begin_for_a_second_after_its_gates_were_seen(void **state)
+{
+    struct bed *bed = *state;
+    bed->world.now_ms = 1000;
+    assert_true(act(bed, RUN_TASK_APPLY)->is_sent);
+    assert_int_equal(bed->world.begin_before_ms, 2000);
+    run_result_free(bed->result);
+    bed->step.gate_count = 0;
+    bed->world.now_ms = 3000;
+    assert_true(act(bed, RUN_TASK_APPLY)->is_sent);
+    assert_int_equal(bed->world.begin_before_ms, 4000);
+    run_result_free(bed->result);
+    bed->world.now_ms = 4000;
+    assert_null(act(bed, RUN_TASK_UNDO)->err);
+    assert_int_equal(bed->world.begin_before_ms, 5000);
+}
+
 static void a_step_without_gates_reads_no_facts_to_act(void **state)
 {
     struct bed *bed = *state;
@@ -416,6 +434,7 @@ int main(void)
         CASE(an_act_is_not_sent_when_a_gate_turned_red),
         CASE(an_act_is_not_sent_when_its_gates_cannot_be_asked),
         CASE(an_act_is_not_sent_after_its_deadline),
+        CASE(an_act_may_begin_for_a_second_after_its_gates_were_seen),
         CASE(a_step_without_gates_reads_no_facts_to_act),
         CASE(verifying_looks_and_does_nothing_else),
         CASE(an_undo_says_what_it_left),

@@ -208,6 +208,10 @@ static void nothing_is_applied_when_the_send_window_is_closed(void **UNUSED(stat
         fixture_wait(&fixture, 10);
         fixture.call.send_before_ms = 5;
         expect_error(apply(&attempt), ERR_CANCELLED, "send_window_closed");
+        fixture.call.send_before_ms = 0;
+        fixture.call.begin_before_ms = 5; /* the gates were asked too long ago */
+        expect_error(apply(&attempt), ERR_CANCELLED, "send_window_closed");
+        fixture.call.begin_before_ms = 0;
     }
     assert_true(fixture_is_running(&fixture, "n4"));
     expect_live(&fixture, "maxmemory", "0");
