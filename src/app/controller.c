@@ -79,7 +79,8 @@ static void on_records(void *context, const struct run_state *state,
             "to", to, "gate", js_get_text(record->body, "gate"), "answer",
             js_get_text(record->body, "answer"), "command", js_get_text(record->body, "command"),
             "who", js_get_text(record->body, "who"), "reason", js_get_text(record->body, "reason"),
-            NULL);
+            "cause", js_get_text(record->body, "cause"), "plan",
+            js_get_text(record->body, "digest"), NULL);
         if (record->step != NULL || record->type == JOURNAL_STATE) {
             keeper_mark(controller->keeper, record->step == NULL ? "run" : record->step,
                 outcome != NULL ? outcome
@@ -290,6 +291,9 @@ static struct err *open_executor(struct controller *controller)
     };
     if (err == NULL) {
         err = executor_check_plan(&controller->executor, &controller->run.plan);
+    }
+    if (err == NULL) { /* what is carried out, if the plan was revised */
+        err = executor_check_plan(&controller->executor, controller->run.state.plan);
     }
     if (err == NULL) {
         err = workers_open(&controller->executor, WORKER_COUNT, &controller->workers);
