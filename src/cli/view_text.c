@@ -278,10 +278,6 @@ static const struct next_step next_steps[] = {
         "next: `upshift resume %s` goes on, `upshift rollback %s` goes back,\n"
         "      `upshift abort %s` ends the run here\n",
         NULL},
-    {EXIT_NEEDS_YOU,
-        "next: remove the cause, then `upshift resume %s`, or `upshift rollback %s`\n"
-        "      goes back, or `upshift abort %s` ends the run here\n",
-        NULL},
     {EXIT_SOAKING,
         "next: `upshift finalize %s` upgrades the rest and ends the way back;\n"
         "      until then `upshift rollback %s` goes back\n",
@@ -299,6 +295,9 @@ static const struct next_step next_steps[] = {
         "next: `upshift resume %s` goes on going back; `upshift resume %s\n"
         "      --forward` turns again; after a repair by hand `upshift\n"
         "      reconcile %s`\n",
+        NULL},
+    {EXIT_LOCKED,
+        "next: go on where the other run is controlled; `upshift help reconcile` if it is lost\n",
         NULL},
     {EXIT_REFUSED, "next: nothing was changed; remove the reasons and plan anew\n", NULL},
     {EXIT_DONE, "next: nothing; the run is complete\n", NULL},
@@ -318,9 +317,30 @@ static const char *find_next(const struct json *snapshot)
     return "";
 }
 
+/* "resume --accept 3f9a" as "upshift resume CLUSTER --accept 3f9a". */
+static void append_answer(const char *answer, const char *cluster, struct buf *text)
+{
+    const size_t size = strcspn(answer, " ");
+    buf_printf(text, "  upshift %.*s %s%s\n", (int)size, answer, cluster, answer + size);
+}
+
+/* The run says itself what it can be told. */
+static void append_answers(const struct json *answers, const char *cluster, struct buf *text)
+{
+    buf_append_text(text, "next: remove the cause; then one of\n");
+    for (size_t i = 0; i < js_count(answers); i++) {
+        append_answer(js_as_text(js_at(answers, i)), cluster, text);
+    }
+}
+
 static void append_next(const struct json *snapshot, struct buf *text)
 {
     const char *cluster = view_get_text(snapshot, "cluster", "CLUSTER");
+    const struct json *answers = js_get(js_get(snapshot, "question"), "answers");
+    if (js_count(answers) > 0) {
+        append_answers(answers, cluster, text);
+        return;
+    }
     struct str rest = str_of(find_next(snapshot));
     const char *marker = strstr(rest.data, "%s");
     while (marker != NULL) {

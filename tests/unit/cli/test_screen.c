@@ -58,6 +58,11 @@ static struct json *make_question(void)
     struct json *reasons = js_array();
     js_push(reasons, js_text("start n5: the server ended at once: unknown directive \"foo\""));
     js_put_text(question, "text", "start n5");
+    struct json *answers = js_array();
+    js_push(answers, js_text("resume"));
+    js_push(answers, js_text("resume --accept 3f9a00000000"));
+    js_push(answers, js_text("rollback"));
+    js_put(question, "answers", answers);
     js_put(question, "reasons", reasons);
     js_put_text(question, "remedy", "correct /srv/orders/n5/redis.conf, then resume");
     return question;
@@ -251,6 +256,7 @@ static void a_proposed_plan_is_shown_with_its_hash(void **UNUSED(state))
     js_put_number(snapshot, "revision", 2);
     js_put(snapshot, "waiting", js_none());
     js_put(snapshot, "proposal", make_proposal());
+    js_put(snapshot, "question", make_question());
     AUTO_BUF text = {0};
     view_append_end(snapshot, NULL, &text);
     compare(&text, "end-proposal");
