@@ -301,7 +301,7 @@ static void retry_due(struct ops *ops, int64_t now_us)
         /* The owner may be gone: then another node knows who took over. */
         const int owner = route(ops, op);
         const int node = owner == op->node && ops->slots->is_stale
-                             ? slots_other(ops->slots, owner, random_next(&ops->random))
+                             ? slots_elsewhere(ops->slots, owner, random_next(&ops->random))
                              : owner;
         send_attempt(ops, id, node, /* is_asking= */ false);
     }

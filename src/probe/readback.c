@@ -92,7 +92,7 @@ static void route_item(struct readback *readback, size_t index, bool is_elsewher
     const struct str key = {readback->key.data, readback->key.size};
     int node = slots_route(readback->slots, key, random_next(&readback->random));
     if (is_elsewhere && node == item->node) {
-        node = slots_other(readback->slots, node, random_next(&readback->random));
+        node = slots_elsewhere(readback->slots, node, random_next(&readback->random));
     }
     send_item(readback, index, node, /* is_asking= */ false);
 }

@@ -166,6 +166,11 @@ int slots_other(const struct slots *slots, int node, uint64_t random)
     return other < node ? other : other + 1;
 }
 
+int slots_elsewhere(const struct slots *slots, int node, uint64_t random)
+{
+    return slots->source == SLOTS_FROM_CLUSTER ? slots_other(slots, node, random) : node;
+}
+
 void slots_distrust(struct slots *slots, int node, uint64_t random)
 {
     slots->is_stale = true;

@@ -57,6 +57,10 @@ int slots_route(const struct slots *slots, struct str key, uint64_t random);
 /* A node other than `node`, if there is one. */
 int slots_other(const struct slots *slots, int node, uint64_t random);
 
+/* Whom to ask when `node`, the owner, failed: another one knows who took over. Where there is one
+ * primary, it is asked again: a replica would answer reads, and may be behind. */
+int slots_elsewhere(const struct slots *slots, int node, uint64_t random);
+
 /* Says that `node` failed its client: the map is to be asked again, from somebody else. */
 void slots_distrust(struct slots *slots, int node, uint64_t random);
 

@@ -345,6 +345,7 @@ static struct err *cutover_follow_redis(
     const char *const *argv = REDIS_COMMAND("REPLICAOF", heir->host, port);
     struct resp reply;
     const struct cutover_link *link = link_of(session, node);
+    session->is_handed_over |= node == base->parties.primary;
     return link != NULL && link->is_monitoring
                ? queue_follow(call, session, argv)
                : redis_cutover_ask(call, session, node, argv, &reply);
@@ -375,7 +376,13 @@ static struct err *cutover_release_redis(const struct call *call, struct cutover
         return err;
     }
     struct resp reply;
-    return redis_cutover_ask(call, session, primary, REDIS_COMMAND("CLIENT", "UNPAUSE"), &reply);
+    if (session->is_handed_over) { /* who went on reading there would not see what is new */
+        err = redis_cutover_ask(
+            call, session, primary, REDIS_COMMAND("CLIENT", "KILL", "TYPE", "normal"), &reply);
+    }
+    return err != NULL ? err
+                       : redis_cutover_ask(
+                             call, session, primary, REDIS_COMMAND("CLIENT", "UNPAUSE"), &reply);
 }
 
 static struct err *cutover_watch_redis(

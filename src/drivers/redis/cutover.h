@@ -23,6 +23,7 @@ struct redis_cutover {
     bool pauses_all;              /* Redis 6.0: CLIENT PAUSE stops every command of every client */
     struct redis_conn *bystander; /* there: waits for the end of the pause in front of all others */
     bool is_follow_queued;        /* on it */
+    bool is_handed_over;          /* the old primary was told to follow */
     int64_t cleared_ms;           /* when those who wait were disconnected last */
 };
 

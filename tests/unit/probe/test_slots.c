@@ -89,6 +89,7 @@ static void sentinels_tell_the_primary_and_own_nothing(void **UNUSED(state))
         assert_int_equal(slots_adviser(slots, random % 2 == 0, random), 0);
         assert_in_range(slots_route(slots, STR("key"), random), 1, 2);
         assert_int_equal(slots_other(slots, 1, random), 2);
+        assert_int_equal(slots_elsewhere(slots, 1, random), 1);
         assert_int_equal(slots_other(slots, 2, random), 1);
         assert_in_range(slots_other(slots, 0, random), 1, 2);
     }
