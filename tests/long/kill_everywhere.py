@@ -5,6 +5,7 @@ step, on the way there and on the way back, and resumed; nothing is done twice a
 KILL_ONLY=<text> runs only the places with that in their name.
 """
 import os
+import signal
 
 from places import Stopwatch, ShapedScene
 
@@ -59,6 +60,7 @@ def crash_back(kind, place, directory):
         way_back = scene.ask("rollback", "demo", "--dry-run")["plan"]
         step = next(step["id"] for phase in way_back["phases"] for step in phase["steps"]
                     if step["kind"] == kind)
+        os.kill(scene.snapshot()["controller_pid"], signal.SIGKILL)  # the next one has the fault
         run_with_crash(scene, ("rollback", "demo", "--yes"), f"{place}:{step}", 13)
         upgraded = {"node-4", "node-5", "node-6"}
         assert scene.cluster.start_counts() == {
