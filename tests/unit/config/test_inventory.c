@@ -200,6 +200,28 @@ static void names_may_repeat_in_another_cluster(void **UNUSED(state))
     assert_int_equal(inventory.cluster_count, 2);
 }
 
+/* Those beside the one whose path the build gives. */
+static void the_other_examples_are_good_inventories(void **UNUSED(state))
+{
+    static const struct {
+        const char *file, *topology;
+        size_t sentinel_count;
+    } examples[] = {{"replication.yaml", "replication", 0}, {"sentinel.yaml", "sentinel", 3}};
+    const char *slash = strrchr(EXAMPLE_INVENTORY, '/');
+    for (size_t i = 0; i < ARRAY_COUNT(examples); i++) {
+        AUTO_INVENTORY inventory = {0};
+        AUTO_COMPLAINTS complaints = {0};
+        AUTO_FREE char *path = mem_format(
+            "%.*s/%s", (int)(slash - EXAMPLE_INVENTORY), EXAMPLE_INVENTORY, examples[i].file);
+        AUTO_ERR err = config_load_inventory(path, &inventory, &complaints);
+        AUTO_FREE char *shown = config_complaints_text(&complaints);
+        assert_string_equal(shown, "");
+        assert_null(err);
+        assert_string_equal(inventory.clusters[0].topology, examples[i].topology);
+        assert_int_equal(inventory.clusters[0].sentinel_count, examples[i].sentinel_count);
+    }
+}
+
 static void the_example_is_a_good_inventory(void **UNUSED(state))
 {
     AUTO_INVENTORY inventory = {0};
@@ -256,6 +278,7 @@ int main(void)
         cmocka_unit_test(sentinels_are_nodes_of_their_own_kind),
         cmocka_unit_test(secrets_and_tls_are_references),
         cmocka_unit_test(names_may_repeat_in_another_cluster),
+        cmocka_unit_test(the_other_examples_are_good_inventories),
         cmocka_unit_test(the_example_is_a_good_inventory),
         cmocka_unit_test(a_file_is_read_by_its_relative_name),
     };
