@@ -59,6 +59,8 @@ static const char *const drift_words[] = {[INV_DRIFT_REFUSE] = "refuse",
     NULL};
 static const char *const min_replicas_words[] = {
     [INV_MIN_REPLICAS_REFUSE] = "refuse", [INV_MIN_REPLICAS_RELAX] = "relax", NULL};
+static const char *const backup_words[] = {
+    [INV_BACKUP_NONE] = "none", [INV_BACKUP_REQUIRED] = "required", NULL};
 static const char *const modules_words[] = {
     [INV_MODULES_REFUSE] = "refuse", [INV_MODULES_ALLOW] = "allow", NULL};
 static const char *const probe_words[] = {[INV_PROBE_OFF] = "off",
@@ -91,6 +93,8 @@ static const struct schema_key policy_keys[] = {
     SCHEMA_WORD(
         struct inv_policy, min_replicas, "min_replicas", "refuse", min_replicas_words, NULL),
     SCHEMA_WORD(struct inv_policy, modules, "modules", "refuse", modules_words, NULL),
+    SCHEMA_WORD(struct inv_policy, backup, "backup", "none", backup_words, NULL),
+    SCHEMA_PATH(struct inv_policy, backup_dir, "backup_dir", "/srv/backup/redis", false),
     SCHEMA_MAPPING(struct inv_policy, probe, "probe", "{ mode: write }", &probe_schema),
     SCHEMA_END,
 };
@@ -475,6 +479,18 @@ static void check_topology_keys(
     }
 }
 
+static void check_backup(
+    struct schema_reader *reader, const struct yaml_node *value, const struct inv_policy *policy)
+{
+    const struct yaml_node *written = yaml_get(value, "policy");
+    if (policy->backup == INV_BACKUP_REQUIRED && policy->backup_dir == NULL) {
+        config_complain(reader->complaints, yaml_name_place(written),
+            "\"backup: required\" needs \"backup_dir\"");
+        config_add_remedy(
+            reader->complaints, "name a folder on the hosts, e.g. backup_dir: /srv/backup/redis");
+    }
+}
+
 static void read_clusters(struct schema_reader *reader, const struct schema_key *key,
     const struct yaml_node *value, void *object)
 {
@@ -493,6 +509,7 @@ static void read_clusters(struct schema_reader *reader, const struct schema_key 
         whole_of(reader)->cluster_claims_from = whole_of(reader)->claim_count;
         schema_read(reader, child, &cluster_schema, &cluster);
         check_topology_keys(reader, child, &cluster);
+        check_backup(reader, child, &cluster.policy);
         struct inv_cluster *kept = arena_push(reader->arena, &inventory->clusters,
             &inventory->cluster_count, sizeof(*inventory->clusters));
         *kept = cluster;

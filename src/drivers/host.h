@@ -62,6 +62,13 @@ struct host_ops {
     struct err *(*get_room)(const struct call *call, struct host *host, const struct inv_node *node,
         struct host_room *ret_room);
 
+    /* Copies a file of the node's directory to a place outside of it, durably; what is there then
+     * is whole. The copy belongs to the owner of the directory, who alone may read it. Errors:
+     * ERR_REFUSED, code "file_in_the_way", when something is at `to`: nothing is ever replaced;
+     * "file_unwritable", the host says no; "path_outside", `from` is. */
+    struct err *(*copy_out)(const struct call *call, struct host *host, const struct inv_node *node,
+        const char *from, const char *to);
+
     /* Points a symbolic link at `target` by rename: it is never missing. */
     struct err *(*replace_link)(const struct call *call, struct host *host,
         const struct inv_node *node, const char *path, const char *target);
@@ -132,6 +139,12 @@ MUST_USE static inline struct err *host_get_room(const struct call *call, struct
     const struct inv_node *node, struct host_room *ret_room)
 {
     return host->ops->get_room(call, host, node, ret_room);
+}
+
+MUST_USE static inline struct err *host_copy_out(const struct call *call, struct host *host,
+    const struct inv_node *node, const char *from, const char *to)
+{
+    return host->ops->copy_out(call, host, node, from, to);
 }
 
 MUST_USE static inline struct err *host_replace_link(const struct call *call, struct host *host,

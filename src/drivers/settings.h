@@ -31,6 +31,11 @@ struct settings_ops {
     struct err *(*rewrite)(
         const struct call *call, struct settings *settings, const struct inv_node *node);
 
+    /* Lets the server write its data into its dump file (BGSAVE), and waits until that is done.
+     * Errors: as set; ERR_REFUSED, code "save_failed", the save failed. Blocks: to the deadline. */
+    struct err *(*save)(
+        const struct call *call, struct settings *settings, const struct inv_node *node);
+
     /* Where there is one primary: whose replica the file makes the node, "host:port"; NULL: none's.
      * Owns: `*ret_primary` is the caller's to free. */
     struct err *(*get_file_primary)(const struct call *call, struct settings *settings,
@@ -95,6 +100,12 @@ MUST_USE static inline struct err *settings_fit_file(const struct call *call,
     struct settings *settings, const struct inv_node *node, const char *series)
 {
     return settings->ops->fit_file(call, settings, node, series);
+}
+
+MUST_USE static inline struct err *settings_save(
+    const struct call *call, struct settings *settings, const struct inv_node *node)
+{
+    return settings->ops->save(call, settings, node);
 }
 
 static inline void settings_close(struct settings *settings)

@@ -31,6 +31,12 @@ struct topology_ops {
         const struct inv_node *node, const char *server, struct arena *arena,
         struct fact_dry_start *ret_dry_start);
 
+    /* Lets the program `server` load the dump file `dump` with the node's configuration on a spare
+     * port, and counts the keys; -1: the program does not tell. Errors: ERR_REFUSED, code
+     * "dump_unusable", it does not load it. Blocks: to the deadline. */
+    struct err *(*try_dump)(const struct call *call, struct topology *topology,
+        const struct inv_node *node, const char *server, const char *dump, int64_t *ret_key_count);
+
     void (*close)(struct topology *topology);
 };
 
@@ -49,6 +55,13 @@ MUST_USE static inline struct err *topology_dry_start(const struct call *call,
     struct fact_dry_start *ret_dry_start)
 {
     return topology->ops->dry_start(call, topology, node, server, arena, ret_dry_start);
+}
+
+MUST_USE static inline struct err *topology_try_dump(const struct call *call,
+    struct topology *topology, const struct inv_node *node, const char *server, const char *dump,
+    int64_t *ret_key_count)
+{
+    return topology->ops->try_dump(call, topology, node, server, dump, ret_key_count);
 }
 
 static inline void topology_close(struct topology *topology)

@@ -43,6 +43,7 @@ enum inv_revise { INV_REVISE_NARROW, INV_REVISE_ASK };
 enum inv_drift { INV_DRIFT_REFUSE, INV_DRIFT_REWRITE, INV_DRIFT_IGNORE };
 enum inv_modules { INV_MODULES_REFUSE, INV_MODULES_ALLOW };
 enum inv_min_replicas { INV_MIN_REPLICAS_REFUSE, INV_MIN_REPLICAS_RELAX };
+enum inv_backup { INV_BACKUP_NONE, INV_BACKUP_REQUIRED };
 enum inv_probe_mode { INV_PROBE_OFF, INV_PROBE_READ_ONLY, INV_PROBE_WRITE };
 
 struct inv_probe {
@@ -67,6 +68,8 @@ struct inv_policy {
     enum inv_drift drift;     /* what to do with live values that the file does not have */
     enum inv_modules modules; /* loaded modules: does the operator vouch for them? */
     enum inv_min_replicas min_replicas; /* where it would refuse writes during a restart */
+    enum inv_backup backup;             /* of each shard, before anything else */
+    const char *backup_dir;             /* on the host of each node; set with a backup */
     struct inv_probe probe;
 };
 

@@ -5,6 +5,7 @@
 const struct step_ops *const step_table[] = {
     &data_drop_aside_ops,
     &data_set_aside_ops,
+    &backup_take_ops,
     &config_fit_ops,
     &config_replicaof_ops,
     &config_rewrite_ops,

@@ -12,6 +12,7 @@
 /* {node, series, to, rdb_file, aof_file, aof_folder, cluster_file} */
 extern const struct step_ops data_set_aside_ops;
 extern const struct step_ops data_drop_aside_ops;  /* {node} */
+extern const struct step_ops backup_take_ops;      /* {node, dir, dump, server: that loads it} */
 extern const struct step_ops config_fit_ops;       /* {node, series} */
 extern const struct step_ops config_replicaof_ops; /* {node, primary: a name or "none"} */
 extern const struct step_ops config_rewrite_ops;   /* {node, digest: of the file until then} */

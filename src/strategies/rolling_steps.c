@@ -63,6 +63,9 @@ static const struct gate_use stop_old_gates[] = {
 static const struct gate_use stop_primary_gates[] = {
     READY_FOR_STOP(0), {"drained", TELL_NODE}, {NULL, 0}};
 
+static const struct gate_use backup_gates[] = {
+    {"not_loading", TELL_NODE}, {"no_saving", TELL_NODE}, {"disk_space", TELL_NODE}, {NULL, 0}};
+
 static const struct gate_use setting_gates[] = {{"not_loading", TELL_NODE}, {NULL, 0}};
 
 static const struct gate_use switchover_gates[] = {CLUSTER_IS_WELL(TELL_EXCEPT_BACK),
@@ -233,12 +236,54 @@ static const char *add_rewrites(
     return earlier;
 }
 
+/* Who has all data of a shard and the fewest clients: the replica that takes over. After a
+ * switchover an old replica may lack what it did not understand: then a new one, or the primary. */
+static const struct fact_node *find_backed_up(
+    const struct rolling *rolling, const struct rolling_shard *shard)
+{
+    if (shard->heir != NULL) {
+        return shard->heir;
+    }
+    for (size_t i = 0; i < rolling->facts->node_count; i++) {
+        const struct fact_node *node = &rolling->facts->nodes[i];
+        if (node->role == FACT_ROLE_REPLICA && text_equal(node->shard, shard->name) &&
+            rolling_is_at_target(node, rolling->target)) {
+            return node;
+        }
+    }
+    return shard->primary;
+}
+
+static const char *add_backup(struct rolling *rolling, struct plan_phase *phase,
+    const struct rolling_shard *shard, const char *earlier)
+{
+    static const struct step_sort sort = {.verb = "backup",
+        .kind = "backup.take",
+        .assumptions = rolling_no_gates,
+        .gates = backup_gates};
+    const char *folder = rolling->request->cluster->policy.backup_dir;
+    const struct fact_node *node = find_backed_up(rolling, shard);
+    const struct act act = {shard->name, node, shard->primary};
+    struct plan_step *step = rolling_add_step(rolling, phase, &sort, &act);
+    step->summary = arena_format(&rolling->plan->arena,
+        "copy a dump of %s (%s) to %s and load it to see", node->name, shard->name, folder);
+    js_put_text(step->args, "dir", folder);
+    js_put_text(step->args, "dump", node->rdb_file == NULL ? "dump.rdb" : node->rdb_file);
+    js_put_text(step->args, "server",
+        rolling->target == NULL ? node->server_target : rolling->target->server);
+    rolling_follow_step(rolling, step, earlier);
+    return step->id;
+}
+
 static void fill_prepare(
     struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard)
 {
     const struct act act = {shard->name, shard->primary, shard->primary};
     const bool rewrites = rolling->request->cluster->policy.drift == INV_DRIFT_REWRITE;
     const char *earlier = rewrites ? add_rewrites(rolling, phase, shard) : NULL;
+    if (rolling->request->cluster->policy.backup == INV_BACKUP_REQUIRED) {
+        earlier = add_backup(rolling, phase, shard, earlier);
+    }
     rolling_add_settings(
         rolling, phase, &act, earlier, shard->heir != NULL ? PLAN_SCOPE_RUN : PLAN_SCOPE_FINALIZE);
 }

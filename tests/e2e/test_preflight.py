@@ -2,11 +2,12 @@
 """What upshift asks of real nodes before anything moves: each case refuses, or tells, and leaves
 the cluster as it was. The last one lets policies do what they say, in a whole upgrade."""
 import contextlib
+import json
 import os
 import tempfile
 
 import sandbox
-from scene import PROBED, Scene, check_proof
+from scene import PROBED, Scene, check_proof, write_keys
 
 SCENE = None  # set by main()
 UPGRADE = ("upgrade", "demo", "7.0", "--yes")
@@ -157,6 +158,17 @@ def live_values_are_not_rewritten_on_6_0_and_can_be_ignored(_):
             planned("node-2/stop")
 
 
+def wait_for_address(node, address):
+    """Until every node has a link to the node at that address."""
+    def is_linked(other):
+        return any(line.split()[1].startswith(f"{address}:{node.port}@")
+                   and line.split()[7] == "connected"
+                   for line in SCENE.cluster.call(other, "CLUSTER", "NODES").decode().splitlines())
+    SCENE.cluster.wait_for(lambda: all(map(is_linked, SCENE.cluster.nodes)),
+                           f"{node.name} at {address}", timeout_s=30)
+    SCENE.cluster.wait_until_agreed()
+
+
 def what_a_plan_tells_of_its_nodes(_):
     """Buffers, WAIT, announced addresses, users without channels and clients."""
     cluster = SCENE.cluster
@@ -176,20 +188,47 @@ def what_a_plan_tells_of_its_nodes(_):
         assert "upshift:" not in said, said
     with live(first, cluster_announce_ip="127.0.0.2"), \
             in_file(first, "cluster-announce-ip 127.0.0.2"):
-        cluster.wait_for(lambda: all(
-            f"127.0.0.2:{first.port}@" in cluster.call(node, "CLUSTER", "NODES").decode()
-            for node in cluster.nodes), "the address to be announced")
-        cluster.wait_until_agreed()
+        wait_for_address(first, "127.0.0.2")
         planned(f"node-1 sends clients to 127.0.0.2:{first.port}, the inventory reaches it at "
                 f"127.0.0.1:{first.port}")
+
+
+def check_backups(scene, folder):
+    """One of each shard, nobody else's to read, with all keys; the new version has loaded it."""
+    records = {node.name: json.loads(path.read_text()) for node in scene.cluster.nodes
+               for path in node.directory.glob("upshift-backup-*.json")}
+    assert sorted(records) == ["node-4", "node-5", "node-6"], records
+    files = {record["file"] for record in records.values()}
+    assert files == {os.path.join(folder, name) for name in os.listdir(folder)}, files
+    for record in records.values():
+        assert 1000 <= record["keys"] < 1500, record  # some are the probe's
+        assert os.stat(record["file"]).st_mode & 0o777 == 0o600, record
+        with open(record["file"], "rb") as file:
+            assert file.read(9) == b"REDIS0010"
+
+
+def a_backup_that_cannot_be_written_stops_the_run_before_anything_else(directory):
+    before = SCENE.fingerprint()
+    with policy(backup="required", backup_dir=os.path.join(directory, "missing")):
+        said = SCENE.run(*UPGRADE, expected=11)
+        assert "backup" in said and "missing" in said, said
+        SCENE.run("abort", "demo", "--yes", expected=14)
+    SCENE.cluster.wait_until_agreed()
+    SCENE.check_untouched(before)
 
 
 def policies_do_what_they_say_in_a_whole_upgrade(directory):
     """7.0 to Valkey: drift goes into the files, min-replicas-to-write yields and comes back."""
     options = {"config": {"min-replicas-to-write": 1, "min-replicas-max-lag": 10}}
-    words = {**PROBED, "drift": "rewrite", "min_replicas": "relax"}
+    backups = os.path.join(directory, "backups")
+    os.mkdir(backups)
+    words = {**PROBED, "drift": "rewrite", "min_replicas": "relax", "backup": "required",
+             "backup_dir": backups}
     with Scene(directory, options=options, policy=words) as scene:
         scene.start(version="7.0")
+        write_keys(scene.cluster, "kept", count=3000)
+        scene.cluster.wait_for(lambda: set(scene.cluster.key_counts().values()) == {1000},
+                               "the keys on the replicas")
         changed = [scene.cluster.nodes[0], scene.cluster.nodes[3]]
         originals = {node.name: node.config.read_bytes() for node in changed}
         for node in changed:
@@ -203,6 +242,7 @@ def policies_do_what_they_say_in_a_whole_upgrade(directory):
             assert len(kept) == 1 and kept[0].read_bytes() == originals[node.name], kept
             assert kept[0].stat().st_mode & 0o777 == 0o600, kept
             assert scene.all_settings(node)["maxmemory"] == "419430400"
+        check_backups(scene, backups)
         for node in scene.cluster.nodes:
             settings = scene.all_settings(node)
             assert settings["min-replicas-to-write"] == "1", (node.name, settings)
@@ -225,6 +265,7 @@ def main():
             a_module_that_only_the_server_knows_is_refused_whatever_the_policy,
             a_password_that_only_the_server_knows_is_refused_and_not_shown,
             live_values_are_not_rewritten_on_6_0_and_can_be_ignored,
+            a_backup_that_cannot_be_written_stops_the_run_before_anything_else,
             what_a_plan_tells_of_its_nodes,
             policies_do_what_they_say_in_a_whole_upgrade,
         )

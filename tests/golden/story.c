@@ -228,6 +228,9 @@ static void make_inventory(struct story *story)
                                                            : INV_DRIFT_REFUSE,
             .min_replicas = has_word(policy, "min_replicas", "relax") ? INV_MIN_REPLICAS_RELAX
                                                                       : INV_MIN_REPLICAS_REFUSE,
+            .backup =
+                has_word(policy, "backup", "required") ? INV_BACKUP_REQUIRED : INV_BACKUP_NONE,
+            .backup_dir = "/srv/backup",
             .modules =
                 has_word(policy, "modules", "allow") ? INV_MODULES_ALLOW : INV_MODULES_REFUSE,
             .probe = {.mode = INV_PROBE_WRITE,

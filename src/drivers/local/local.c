@@ -103,6 +103,7 @@ static const struct host_ops local_ops = {
     .exists = local_exists,
     .read_link = local_read_link,
     .get_room = local_get_room,
+    .copy_out = local_copy_out,
     .replace_link = local_replace_link,
     .claim_read = local_claim_read,
     .claim_swap = local_claim_swap,

@@ -23,6 +23,7 @@ enum {
     FOLDER_MODE = 0750,
     FILE_MODE = 0600, /* it may hold passwords */
     SUFFIX_SIZE = 9,
+    COPY_STEP = 16 * 1024 * 1024,
     DEPTH_MAX = 4, /* of an aside folder: revision, folder of logs, their files */
     FOLDER_FLAGS = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
 };
@@ -218,6 +219,71 @@ struct err *local_write_file(const struct call *UNUSED(call), struct host *UNUSE
         return err;
     }
     return fsync(walk.folder) == 0 ? NULL : not_writable(path, "cannot make the file durable");
+}
+
+/* --- copying out --- */
+
+/* Until everything is copied or the call's time is over. */
+static struct err *copy_bytes(const struct call *call, int from, int to, const char *path)
+{
+    for (;;) {
+        const ssize_t count = copy_file_range(from, NULL, to, NULL, COPY_STEP, 0);
+        if (count == 0) {
+            return fsync(to) == 0 ? NULL : not_writable(path, "cannot make the copy durable");
+        }
+        if (count < 0 && errno != EINTR) {
+            return not_writable(path, "cannot write the copy");
+        }
+        if (call_left_ms(call) == 0) {
+            return err_code(
+                err_new(ERR_UNKNOWN, path, "the copy was not complete in time"), "out_of_time");
+        }
+    }
+}
+
+/* The name appears when the copy is whole, and only if nothing has it. */
+static struct err *publish_copy(const char *part, const char *to)
+{
+    if (link(part, to) == 0) {
+        return NULL;
+    }
+    if (errno == EEXIST) {
+        struct err *err =
+            err_new(ERR_REFUSED, to, "something is there already; nothing was copied");
+        return err_hint(err_code(err, "file_in_the_way"), "look what it is and move it away");
+    }
+    return not_writable(to, "cannot name the copy");
+}
+
+struct err *local_copy_out(const struct call *call, struct host *UNUSED(host),
+    const struct inv_node *node, const char *from, const char *to)
+{
+    AUTO_WALK walk = {.node = node, .path = from, .folder = -1, .owner = -1};
+    struct err *err = walk_to(&walk, false);
+    if (err != NULL) {
+        return err;
+    }
+    AUTO_CLOSE source = openat(walk.folder, walk.name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (source < 0) {
+        return err_code(err_errno(ERR_REFUSED, from, "cannot read it"), "file_unreadable");
+    }
+    char suffix[SUFFIX_SIZE];
+    random_name(suffix, sizeof(suffix));
+    AUTO_FREE char *part = mem_format("%s.%s", to, suffix);
+    AUTO_CLOSE target = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    if (target < 0 || !give_away(&walk, target)) {
+        err = not_writable(part, "cannot make the copy");
+    }
+    if (err == NULL) {
+        err = copy_bytes(call, source, target, part);
+    }
+    if (err == NULL) {
+        err = publish_copy(part, to);
+    }
+    if (target >= 0) {
+        (void)unlink(part);
+    }
+    return err;
 }
 
 /* --- removing --- */

@@ -12,6 +12,8 @@ MUST_USE struct err *local_make_folder(
     const struct call *call, struct host *host, const struct inv_node *node, const char *path);
 MUST_USE struct err *local_move(const struct call *call, struct host *host,
     const struct inv_node *node, const char *from, const char *to);
+MUST_USE struct err *local_copy_out(const struct call *call, struct host *host,
+    const struct inv_node *node, const char *from, const char *to);
 MUST_USE struct err *local_write_file(const struct call *call, struct host *host,
     const struct inv_node *node, const char *path, const struct buf *content);
 MUST_USE struct err *local_remove_aside(

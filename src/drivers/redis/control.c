@@ -6,6 +6,9 @@
 #include "drivers/redis/conn.h"
 #include "drivers/redis/facts.h"
 #include "drivers/redis/peers.h"
+#include "wire/redis_text.h"
+
+enum { SAVE_LOOK_MS = 50 };
 
 /* Opens a connection for one call, named and with a fresh password. */
 static struct err *open_for(const struct call *call, const struct redis_driver *driver,
@@ -181,6 +184,71 @@ static struct err *redis_rewrite_settings(
     return err == NULL ? NULL : err_wrap(err, node->name, "cannot rewrite its configuration file");
 }
 
+static bool is_saving_already(const struct err *err)
+{
+    return strstr(err->what, "in progress") != NULL || strstr(err->what, "Another child") != NULL;
+}
+
+/* What somebody else has begun may hold less than ours would: it is waited for, then ours is made.
+ */
+static struct err *begin_save(const struct call *call, struct redis_conn *conn)
+{
+    struct resp reply;
+    for (;;) {
+        struct err *err = redis_conn_ask(call, conn, REDIS_COMMAND("BGSAVE"), &reply);
+        if (err == NULL || !is_saving_already(err)) {
+            return err;
+        }
+        clock_wait_ms(call->clock, SAVE_LOOK_MS);
+        if (call_left_ms(call) == 0) {
+            return err;
+        }
+        err_free(err);
+    }
+}
+
+static struct err *wait_for_save(
+    const struct call *call, struct redis_conn *conn, const struct inv_node *node)
+{
+    for (;;) {
+        struct str info;
+        struct str status;
+        struct err *err =
+            redis_conn_ask_text(call, conn, REDIS_COMMAND("INFO", "persistence"), &info);
+        if (err != NULL) {
+            return err;
+        }
+        const bool is_done = redis_info_number(info, "rdb_bgsave_in_progress", 1) == 0;
+        if (is_done && redis_info_get(info, "rdb_last_bgsave_status", &status) &&
+            str_is(status, "ok")) {
+            return NULL;
+        }
+        if (is_done) {
+            err = err_new(ERR_REFUSED, node->name, "its server could not save its data");
+            return err_hint(err_code(err, "save_failed"), "read the log of %s", node->name);
+        }
+        clock_wait_ms(call->clock, SAVE_LOOK_MS);
+    }
+}
+
+static struct err *redis_save(
+    const struct call *call, struct settings *settings, const struct inv_node *node)
+{
+    const struct redis_driver *driver = REDIS_DRIVER_OF(settings, settings);
+    AUTO_REDIS_CONN conn = NULL;
+    struct err *err = open_for(call, driver, node, &conn);
+    if (err == NULL) {
+        err = refuse_stale_act(call, node);
+    }
+    if (err == NULL) {
+        err = begin_save(call, conn);
+    }
+    if (err == NULL) {
+        err = wait_for_save(call, conn, node);
+    }
+    return err == NULL ? NULL : err_wrap(err, node->name, "cannot save its data");
+}
+
 static void settings_close_driver(struct settings *settings)
 {
     redis_driver_unref(REDIS_DRIVER_OF(settings, settings));
@@ -198,6 +266,7 @@ const struct settings_ops redis_settings_ops = {
     .get = redis_get_setting,
     .set = redis_set_setting,
     .rewrite = redis_rewrite_settings,
+    .save = redis_save,
     .get_file_primary = redis_get_file_primary,
     .set_file_primary = redis_set_file_primary,
     .file_fits = redis_file_fits,

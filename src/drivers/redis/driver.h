@@ -44,4 +44,8 @@ MUST_USE struct err *redis_dry_start(const struct call *call, struct topology *t
     const struct inv_node *node, const char *server, struct arena *arena,
     struct fact_dry_start *ret_dry_start);
 
+/* The slot try_dump. */
+MUST_USE struct err *redis_try_dump(const struct call *call, struct topology *topology,
+    const struct inv_node *node, const char *server, const char *dump, int64_t *ret_key_count);
+
 #endif

@@ -25,6 +25,7 @@
 
 enum {
     DRY_START_MS_MAX = 10000,
+    DUMP_MS_MAX = 3000000, /* a little less than the limiter's */
     DRY_LOOK_MS = 20,
     DRY_STOP_MS = 5000, /* longer than the limiter's own patience after SIGTERM */
     PORT_TRIES = 50,
@@ -43,6 +44,7 @@ struct dry_start {
     const struct redis_driver *driver;
     const struct inv_node *node;
     const char *server;
+    const char *dump; /* NULL: no data */
     struct arena *arena;
     char *folder; /* owned: removed at the end */
     const char *log_file;
@@ -197,6 +199,9 @@ static struct err *append_ours(
         "port %lld\nbind 127.0.0.1\ndir \"%s\"\ndaemonize no\npidfile \"\"\nlogfile \"\"\n"
         "supervised no\nsyslog-enabled no\nunixsocket \"\"\ncluster-config-file nodes.conf\n",
         (long long)dry->port, dry->folder);
+    if (dry->dump != NULL) {
+        buf_append_text(copy, "appendonly no\nsave \"\"\ndbfilename dump.rdb\n");
+    }
     struct err *err = NULL;
     if (replaced->has_tls_port) {
         int64_t tls_port = 0;
@@ -264,19 +269,34 @@ static void end_server(int handle)
     }
 }
 
+/* The server's log so far; none is an empty one. */
+static void read_dry_log(const struct dry_start *dry, struct buf *ret_log)
+{
+    err_free(fs_read(dry->log_file, FILE_SIZE_MAX, ret_log));
+}
+
+/* With a dump it answers already while it loads. */
+static bool has_loaded(const struct dry_start *dry)
+{
+    AUTO_BUF log = {0};
+    read_dry_log(dry, &log);
+    return strstr(buf_text(&log), "Ready to accept connections") != NULL;
+}
+
 enum verdict { VERDICT_GOOD, VERDICT_ENDED, VERDICT_SILENT };
 
 static enum verdict watch_server(const struct dry_start *dry, int handle)
 {
     const struct call *call = dry->call;
     struct call one = *call;
-    const int64_t latest_ms = clock_now_ms(call->clock) + DRY_START_MS_MAX;
+    const int64_t longest_ms = dry->dump == NULL ? DRY_START_MS_MAX : DUMP_MS_MAX;
+    const int64_t latest_ms = clock_now_ms(call->clock) + longest_ms;
     one.deadline_ms = call->deadline_ms < latest_ms ? call->deadline_ms : latest_ms;
     while (call_left_ms(&one) > 0) {
         if (has_process_ended(handle, DRY_LOOK_MS)) {
             return VERDICT_ENDED;
         }
-        if (does_answer(dry, &one)) {
+        if (dry->dump == NULL ? does_answer(dry, &one) : has_loaded(dry)) {
             return VERDICT_GOOD;
         }
     }
@@ -323,8 +343,7 @@ static const char *read_complaint(const struct dry_start *dry)
 {
     AUTO_BUF log = {0};
     AUTO_BUF message = {0};
-    struct err *err = fs_read(dry->log_file, FILE_SIZE_MAX, &log);
-    err_free(err); /* no log is an empty one */
+    read_dry_log(dry, &log);
     struct str rest = {buf_text(&log), log.size};
     struct str line;
     struct str last = {NULL, 0};
@@ -356,7 +375,8 @@ static struct err *run_server(const struct dry_start *dry, struct fact_dry_start
         return err_code(err_errno(ERR_INVALID, dry->server, "the program cannot be started"),
             "program_not_started");
     }
-    const char *const argv[] = {limiter, "--kill-after=2", "30", dry->server, config, NULL};
+    const char *const argv[] = {
+        limiter, "--kill-after=2", dry->dump == NULL ? "30" : "3600", dry->server, config, NULL};
     const struct spawn_daemon daemon = {.argv = argv,
         .directory = dry->node->directory, /* relative names in the file are seen from there */
         .log_file = dry->log_file,
@@ -384,6 +404,75 @@ static struct err *run_server(const struct dry_start *dry, struct fact_dry_start
     return NULL;
 }
 
+/* The dump stays where it is; its owner is the server's user. */
+static struct err *link_dump(const struct dry_start *dry)
+{
+    AUTO_FREE char *path = mem_format("%s/dump.rdb", dry->folder);
+    return dry->dump == NULL || symlink(dry->dump, path) == 0
+               ? NULL
+               : refuse_folder(path, "cannot point at the dump");
+}
+
+static struct err *make_dry_start(struct dry_start *dry, struct fact_dry_start *ret_dry_start)
+{
+    struct err *err = check_dry_user(dry);
+    if (err == NULL) {
+        err = make_folder(dry);
+    }
+    if (err == NULL) {
+        err = find_port(dry, &dry->port);
+    }
+    if (err == NULL) {
+        err = copy_config(dry);
+    }
+    if (err == NULL) {
+        err = link_dump(dry);
+    }
+    return err == NULL ? run_server(dry, ret_dry_start) : err;
+}
+
+static void clear_dry_start(struct dry_start *dry)
+{
+    if (dry->folder != NULL) {
+        err_free(fs_remove_tree(dry->folder)); /* what is left of it hurts nobody */
+        free(dry->folder);
+    }
+}
+
+/* "Done loading RDB, keys loaded: 5, keys expired: 0." since 6.2; -1 without. */
+static int64_t count_loaded(const struct dry_start *dry)
+{
+    AUTO_BUF log = {0};
+    read_dry_log(dry, &log);
+    const char *loaded = strstr(buf_text(&log), "keys loaded: ");
+    const char *expired = loaded == NULL ? NULL : strstr(loaded, "keys expired: ");
+    return expired == NULL ? -1
+                           : strtoll(loaded + strlen("keys loaded: "), NULL, 10) +
+                                 strtoll(expired + strlen("keys expired: "), NULL, 10);
+}
+
+struct err *redis_try_dump(const struct call *call, struct topology *topology,
+    const struct inv_node *node, const char *server, const char *dump, int64_t *ret_key_count)
+{
+    AUTO_ARENA arena = {0};
+    struct dry_start dry = {.call = call,
+        .driver = REDIS_DRIVER_OF(topology, topology),
+        .node = node,
+        .server = server,
+        .dump = dump,
+        .arena = &arena};
+    struct fact_dry_start result = {0};
+    struct err *err = make_dry_start(&dry, &result);
+    if (err == NULL && !result.is_good) {
+        err = err_new(ERR_REFUSED, dump, "the server does not load it: %s", result.message);
+        err = err_hint(err_code(err, "dump_unusable"), "look at the dump with redis-check-rdb");
+    } else if (err == NULL) {
+        *ret_key_count = count_loaded(&dry);
+    }
+    clear_dry_start(&dry);
+    return err == NULL ? NULL : err_wrap(err, node->name, "cannot check the dump");
+}
+
 struct err *redis_dry_start(const struct call *call, struct topology *topology,
     const struct inv_node *node, const char *server, struct arena *arena,
     struct fact_dry_start *ret_dry_start)
@@ -393,22 +482,7 @@ struct err *redis_dry_start(const struct call *call, struct topology *topology,
         .node = node,
         .server = server,
         .arena = arena};
-    struct err *err = check_dry_user(&dry);
-    if (err == NULL) {
-        err = make_folder(&dry);
-    }
-    if (err == NULL) {
-        err = find_port(&dry, &dry.port);
-    }
-    if (err == NULL) {
-        err = copy_config(&dry);
-    }
-    if (err == NULL) {
-        err = run_server(&dry, ret_dry_start);
-    }
-    if (dry.folder != NULL) {
-        err_free(fs_remove_tree(dry.folder)); /* what is left of it hurts nobody */
-        free(dry.folder);
-    }
+    struct err *err = make_dry_start(&dry, ret_dry_start);
+    clear_dry_start(&dry);
     return err == NULL ? NULL : err_wrap(err, node->name, "cannot dry-start the configuration");
 }

@@ -383,5 +383,6 @@ const struct topology_ops redis_topology_ops = {
     .name = "redis",
     .read = redis_read,
     .dry_start = redis_dry_start,
+    .try_dump = redis_try_dump,
     .close = topology_close_driver,
 };

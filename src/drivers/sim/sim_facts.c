@@ -5,7 +5,7 @@
 
 #include "base/sha256.h"
 #include "base/str.h"
-#include "drivers/sim/sim_internal.h"
+#include "drivers/sim/sim_act.h"
 
 enum { SLOT_COUNT = 16384, CLIENT_COUNT = 8, STRAGGLER_COUNT = 2 };
 
@@ -203,6 +203,19 @@ static struct err *topology_look(
     return NULL;
 }
 
+static struct err *topology_try_to_load(const struct call *call, struct topology *topology,
+    const struct inv_node *node, const char *UNUSED(server), const char *UNUSED(dump),
+    int64_t *ret_key_count)
+{
+    struct sim_act act = {
+        .sim = ((struct sim_topology *)topology)->sim, .call = call, .op = "topology.try_dump"};
+    struct err *err = sim_enter(&act, node);
+    if (err == NULL) {
+        *ret_key_count = act.node->keys;
+    }
+    return sim_leave(&act, err);
+}
+
 static struct err *topology_try(const struct call *UNUSED(call), struct topology *topology,
     const struct inv_node *node, const char *server, struct arena *UNUSED(arena),
     struct fact_dry_start *ret_dry_start)
@@ -226,5 +239,6 @@ const struct topology_ops sim_topology_ops = {
     .name = "sim",
     .read = topology_look,
     .dry_start = topology_try,
+    .try_dump = topology_try_to_load,
     .close = topology_leave_open,
 };

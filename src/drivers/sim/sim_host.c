@@ -113,6 +113,19 @@ static struct err *host_count_room(const struct call *call, struct host *host,
     return sim_leave(&act, err);
 }
 
+/* Where copies go is no part of the simulation. */
+static struct err *host_take_copy(const struct call *call, struct host *host,
+    const struct inv_node *node, const char *from, const char *UNUSED(to))
+{
+    struct sim_act act = {
+        .sim = ((struct sim_host *)host)->sim, .call = call, .op = "host.copy_out"};
+    struct err *err = sim_enter(&act, node);
+    if (err == NULL && sim_path_below(act.node, from) == NULL) {
+        err = err_code(err_new(ERR_REFUSED, from, "leads out of the directory"), "path_outside");
+    }
+    return sim_leave(&act, err);
+}
+
 static struct err *host_point(const struct call *call, struct host *host,
     const struct inv_node *node, const char *path, const char *target)
 {
@@ -176,6 +189,7 @@ const struct host_ops sim_host_ops = {
     .exists = host_look,
     .read_link = host_follow,
     .get_room = host_count_room,
+    .copy_out = host_take_copy,
     .replace_link = host_point,
     .make_folder = sim_make_folder,
     .move = sim_move,

@@ -178,6 +178,21 @@ static struct err *settings_rewrite_all(
     return sim_leave(&act, err);
 }
 
+static struct err *settings_save_all(
+    const struct call *call, struct settings *settings, const struct inv_node *node)
+{
+    struct sim_act act = {
+        .sim = ((struct sim_settings *)settings)->sim, .call = call, .op = "settings.save"};
+    struct err *err = sim_enter(&act, node);
+    if (err == NULL) {
+        err = sim_check_answers(&act);
+    }
+    if (err == NULL) {
+        act.node->rdb_version = act.node->rule->rdb_version;
+    }
+    return sim_leave(&act, err);
+}
+
 static void settings_leave_open(struct settings *UNUSED(settings))
 {
     /* part of the simulation, which sim_close() ends */
@@ -188,5 +203,6 @@ const struct settings_ops sim_settings_ops = {
     .get = settings_get_one,
     .set = settings_set_one,
     .rewrite = settings_rewrite_all,
+    .save = settings_save_all,
     .close = settings_leave_open,
 };

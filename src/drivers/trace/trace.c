@@ -80,6 +80,14 @@ static struct err *host_trace_get_room(const struct call *call, struct host *hos
     return trace_end(&begun, host_get_room(call, trace->inner, node, ret_room));
 }
 
+static struct err *host_trace_copy_out(const struct call *call, struct host *host,
+    const struct inv_node *node, const char *from, const char *to)
+{
+    const struct trace_host *trace = (struct trace_host *)host;
+    const struct trace_call begun = trace_begin(trace->log, call, "host.copy_out", node->name);
+    return trace_end(&begun, host_copy_out(call, trace->inner, node, from, to));
+}
+
 static struct err *host_trace_replace_link(const struct call *call, struct host *host,
     const struct inv_node *node, const char *path, const char *target)
 {
@@ -148,6 +156,7 @@ static const struct host_ops trace_host_ops = {
     .exists = host_trace_exists,
     .read_link = host_trace_read_link,
     .get_room = host_trace_get_room,
+    .copy_out = host_trace_copy_out,
     .replace_link = host_trace_replace_link,
     .claim_read = host_trace_claim_read,
     .claim_swap = host_trace_claim_swap,
@@ -298,6 +307,15 @@ static struct err *topology_trace_read(
     return trace_end(&begun, topology_read(call, trace->inner, ret_facts));
 }
 
+static struct err *topology_trace_try_dump(const struct call *call, struct topology *topology,
+    const struct inv_node *node, const char *server, const char *dump, int64_t *ret_key_count)
+{
+    const struct trace_topology *trace = (struct trace_topology *)topology;
+    const struct trace_call begun = trace_begin(trace->log, call, "topology.try_dump", node->name);
+    return trace_end(
+        &begun, topology_try_dump(call, trace->inner, node, server, dump, ret_key_count));
+}
+
 static struct err *topology_trace_dry_start(const struct call *call, struct topology *topology,
     const struct inv_node *node, const char *server, struct arena *arena,
     struct fact_dry_start *ret_dry_start)
@@ -318,6 +336,7 @@ static const struct topology_ops trace_topology_ops = {
     .name = "trace",
     .read = topology_trace_read,
     .dry_start = topology_trace_dry_start,
+    .try_dump = topology_trace_try_dump,
     .close = topology_trace_close,
 };
 
@@ -403,6 +422,14 @@ static struct err *settings_trace_rewrite(
     return trace_end(&begun, settings_rewrite(call, trace->inner, node));
 }
 
+static struct err *settings_trace_save(
+    const struct call *call, struct settings *settings, const struct inv_node *node)
+{
+    const struct trace_settings *trace = (struct trace_settings *)settings;
+    const struct trace_call begun = trace_begin(trace->log, call, "settings.save", node->name);
+    return trace_end(&begun, settings_save(call, trace->inner, node));
+}
+
 static struct err *settings_trace_get_file_primary(const struct call *call,
     struct settings *settings, const struct inv_node *node, char **ret_primary)
 {
@@ -448,6 +475,7 @@ static const struct settings_ops trace_settings_ops = {
     .get = settings_trace_get,
     .set = settings_trace_set,
     .rewrite = settings_trace_rewrite,
+    .save = settings_trace_save,
     .get_file_primary = settings_trace_get_file_primary,
     .set_file_primary = settings_trace_set_file_primary,
     .file_fits = settings_trace_file_fits,

@@ -124,7 +124,7 @@ static void sentinels_are_nodes_of_their_own_kind(void **UNUSED(state))
          "  sentinels: [ { address: 'a:2', directory: /s, config: /s/c, name: s1 } ],\n"
          "  hooks: { primary_changed: [/bin/tell, \"--all\"] },\n"
          "  policy: { hold_limit_ms: 2000, drift: rewrite, min_replicas: relax,\n"
-         "    modules: allow } } }\n",
+         "    modules: allow, backup: required, backup_dir: b } } }\n",
         &inventory);
     const struct inv_cluster *cluster = &inventory.clusters[0];
     assert_true(inv_cluster_has_one_primary(cluster));
@@ -139,6 +139,8 @@ static void sentinels_are_nodes_of_their_own_kind(void **UNUSED(state))
     assert_string_equal(cluster->primary_changed[1], "--all");
     assert_null(cluster->primary_changed[2]);
     assert_int_equal(cluster->policy.hold_limit_ms, 2000);
+    assert_int_equal(cluster->policy.backup, INV_BACKUP_REQUIRED);
+    assert_string_equal(cluster->policy.backup_dir, "/etc/upshift/b");
     assert_int_equal(cluster->policy.drift, INV_DRIFT_REWRITE);
     assert_int_equal(cluster->policy.min_replicas, INV_MIN_REPLICAS_RELAX);
     assert_int_equal(cluster->policy.modules, INV_MODULES_ALLOW);

@@ -183,6 +183,46 @@ static void this_machine_has_room(void **state)
     assert_string_equal(refused->code, "room_unreadable");
 }
 
+static void expect_copy_refused(
+    struct fixture *fixture, const char *from, const char *to, const char *code)
+{
+    AUTO_ERR err = host_copy_out(&fixture->call, fixture->host, &fixture->node, from, to);
+    assert_non_null(err);
+    assert_string_equal(err->code, code);
+}
+
+static void a_copy_is_whole_private_and_never_written_over(void **state)
+{
+    struct fixture *fixture = *state;
+    char folder[] = "/tmp/upshift-copies-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    AUTO_FREE char *from = mem_format("%s/dump.rdb", fixture->folder);
+    AUTO_FREE char *to = mem_format("%s/copy.rdb", folder);
+    write_text(from, "REDIS0010 one");
+    AUTO_ERR err = host_copy_out(&fixture->call, fixture->host, &fixture->node, from, to);
+    assert_null(err);
+    struct stat status;
+    assert_int_equal(stat(to, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(status.st_nlink, 1);
+
+    write_text(from, "REDIS0010 two");
+    expect_copy_refused(fixture, from, to, "file_in_the_way");
+    AUTO_BUF kept = {0};
+    AUTO_ERR read_err = fs_read(to, 4096, &kept);
+    assert_null(read_err);
+    assert_string_equal(buf_text(&kept), "REDIS0010 one");
+
+    AUTO_FREE char *nowhere = mem_format("%s/missing/copy.rdb", folder);
+    expect_copy_refused(fixture, from, nowhere, "file_unwritable");
+    expect_copy_refused(fixture, "/etc/hostname", to, "path_outside");
+    AUTO_FREE char *link = mem_format("%s/link", fixture->folder);
+    assert_int_equal(symlink("/etc/hostname", link), 0);
+    expect_copy_refused(fixture, link, to, "file_unreadable");
+    AUTO_ERR removed = fs_remove_tree(folder);
+    assert_null(removed);
+}
+
 static void a_link_is_replaced_and_read_back(void **state)
 {
     struct fixture *fixture = *state;
@@ -462,6 +502,8 @@ int main(void)
             a_path_too_long_is_an_error_and_not_an_absence, set_up, tear_down),
         cmocka_unit_test(the_kernel_tells_what_memory_is_left),
         cmocka_unit_test_setup_teardown(this_machine_has_room, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_copy_is_whole_private_and_never_written_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_link_is_replaced_and_read_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_link_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(

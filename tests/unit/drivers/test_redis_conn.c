@@ -257,6 +257,33 @@ static void no_answer_is_unknown_and_not_no(void **UNUSED(state))
     }
 }
 
+static void expect_save(const char *answer, const char *info, const char *code)
+{
+    const struct fake_reply replies[] = {{"BGSAVE", answer}, {"INFO", .text = info}, {NULL, NULL}};
+    struct one_node one;
+    open_node(&one, replies);
+    one.call.deadline_ms = clock_now_ms(one.call.clock) + SHORT_MS;
+    AUTO_ERR err = settings_save(&one.call, one.redis.settings, &one.node);
+    assert_int_equal(err == NULL, code == NULL);
+    if (err != NULL) {
+        assert_string_equal(err->code, code);
+    }
+    close_node(&one);
+}
+
+static void a_save_is_done_when_the_server_says_so(void **UNUSED(state))
+{
+    static const char started[] = "+Background saving started\r\n";
+    static const char good[] = "rdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:ok\r\n";
+    expect_save(started, good, NULL);
+    expect_save(
+        started, "rdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:err\r\n", "save_failed");
+    expect_save(started, "rdb_bgsave_in_progress:0\r\n", "save_failed");
+    expect_save("-MISCONF no\r\n", good, "refused");
+    expect_save("-ERR Background save already in progress\r\n", good, "refused");
+    expect_save("-ERR Another child process is active (AOF?): can't BGSAVE\r\n", good, "refused");
+}
+
 static void nothing_is_changed_after_its_time(void **UNUSED(state))
 {
     const struct fake_reply replies[] = {{NULL, NULL}};
@@ -387,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_refused_password_is_named_and_never_shown),
         cmocka_unit_test(what_does_not_speak_resp_is_said_so),
         cmocka_unit_test(no_answer_is_unknown_and_not_no),
+        cmocka_unit_test(a_save_is_done_when_the_server_says_so),
         cmocka_unit_test(nothing_is_changed_after_its_time),
         cmocka_unit_test(a_switchover_is_plain),
         cmocka_unit_test(a_setting_is_read_or_unknown),
