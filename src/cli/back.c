@@ -52,6 +52,27 @@ static bool ask_back(struct session *session, const struct plan *plan, int *ret_
     return session_confirm(session, question, ret_exit);
 }
 
+/* A replica that attaches anew passes by itself; the run waits for it before it plans. */
+static bool may_be_waited_for(const struct plan_refusal *refusal)
+{
+    bool is_waiting_enough = true;
+    for (size_t i = 0; i < refusal->answer_count; i++) {
+        is_waiting_enough = is_waiting_enough && refusal->answers[i].state == GATE_NOT_YET;
+    }
+    return is_waiting_enough;
+}
+
+static bool ask_patiently(
+    struct session *session, const char *cluster, const struct plan_refusal *refusal, int *ret_exit)
+{
+    AUTO_BUF text = {0};
+    plan_answers_text(refusal->answers, refusal->answer_count, &text);
+    session_say(session, "the way back cannot be planned yet; the run waits for this first:");
+    session_say(session, buf_text(&text));
+    const char *question = arena_format(&session->arena, "Take %s back", cluster);
+    return session_confirm(session, question, ret_exit);
+}
+
 /* Shows what a rollback would do. True: it may be ordered. */
 static bool preview(struct session *session, const char *cluster, int *ret_exit)
 {
@@ -71,6 +92,8 @@ static bool preview(struct session *session, const char *cluster, int *ret_exit)
         session->services->plan_back(session->services, cluster, &session->arena, &plan, &refusal);
     if (err != NULL) {
         *ret_exit = session_fail(session, err);
+    } else if (refusal.answer_count > 0 && !is_dry && may_be_waited_for(&refusal)) {
+        return ask_patiently(session, cluster, &refusal, ret_exit);
     } else if (refusal.answer_count > 0) {
         *ret_exit = planning_refuse(
             session, arena_format(&session->arena, "%s cannot go back", cluster), &refusal);

@@ -180,6 +180,8 @@ const struct error_row error_rows[] = {
     {"connect_failed", EXIT_CANNOT_SEE, "a server cannot be reached",
         "check that it runs and that its address is right"},
     {"not_sent", EXIT_CANNOT_SEE, "a request could not be sent", "repeat; nothing was changed"},
+    {"way_back_closed", EXIT_REFUSED, "the run cannot be rolled back any more",
+        "go on with `upshift finalize`, or load a backup"},
     {"peer_closed", EXIT_CANNOT_SEE, "a server, or a proxy before it, ended the connection",
         "look at the node and its log; does it want TLS where the inventory has none?"},
     {"no_answer", EXIT_CANNOT_SEE, "a server did not answer", "look at the node, then repeat"},

@@ -366,6 +366,16 @@ static void add_question(const struct screen_input *input, struct screen_part *p
     }
 }
 
+/* Closing it is what finalize is for; before that it is bad news. */
+static bool is_way_back_news(const struct json *snapshot)
+{
+    const bool is_open = text_equal(js_get_text(snapshot, "way_back"), "open");
+    const bool is_finalizing = text_equal(js_get_text(snapshot, "phase"), "finalize") &&
+                               text_equal(js_get_text(snapshot, "state"), "RUNNING");
+    return !is_open && !is_finalizing && !view_is_back(snapshot) &&
+           js_get_text(snapshot, "way_back_reason") != NULL;
+}
+
 struct screen_part screen_sentences(const struct screen_input *input)
 {
     struct screen_part part = {0};
@@ -373,6 +383,11 @@ struct screen_part screen_sentences(const struct screen_input *input)
     view_append_waiting(input->snapshot, &waiting);
     add_wrapped(input, SCREEN_BOLD, buf_text(&waiting), &part);
     add_question(input, &part);
+    if (is_way_back_news(input->snapshot)) {
+        AUTO_BUF closing = {0};
+        view_append_closing(input->snapshot, &closing);
+        add_wrapped(input, SCREEN_BAD, buf_text(&closing), &part);
+    }
     AUTO_BUF proposal = {0};
     view_append_proposal(input->snapshot, &proposal);
     add_wrapped(input, SCREEN_BOLD, buf_text(&proposal), &part);

@@ -177,6 +177,12 @@ bool view_is_back(const struct json *snapshot)
     return text_equal(js_get_text(snapshot, "direction"), "back");
 }
 
+void view_append_closing(const struct json *snapshot, struct buf *ret_text)
+{
+    buf_printf(ret_text, "the way back is %s: %s", view_get_text(snapshot, "way_back", "?"),
+        view_get_text(snapshot, "way_back_reason", "?"));
+}
+
 static void append_way_back(const struct json *snapshot, struct buf *text)
 {
     const struct json *lines = js_get(snapshot, "way_back_by_hand");
@@ -187,7 +193,8 @@ static void append_way_back(const struct json *snapshot, struct buf *text)
     const char *reason = js_get_text(snapshot, "way_back_reason");
     const bool is_open = text_equal(way_back, "open");
     if (!is_open && !view_is_back(snapshot) && reason != NULL) {
-        buf_printf(text, "the way back is %s: %s\n", way_back == NULL ? "?" : way_back, reason);
+        view_append_closing(snapshot, text);
+        buf_append_char(text, '\n');
     }
     if (!is_open || view_is_back(snapshot) || js_count(lines) == 0) {
         return;

@@ -28,6 +28,9 @@ void view_append_waiting(const struct json *snapshot, struct buf *ret_text);
 /* Is the run on its way back (also when it has arrived)? */
 bool view_is_back(const struct json *snapshot);
 
+/* That the way back is closing or closed, and why, without a line end. */
+void view_append_closing(const struct json *snapshot, struct buf *ret_text);
+
 /* How to take a proposed plan, without a line end; nothing when there is none. */
 void view_append_proposal(const struct json *snapshot, struct buf *ret_text);
 

@@ -230,6 +230,19 @@ static void a_closed_way_back_is_said_with_its_reason(void **UNUSED(state))
         strstr(buf_text(&text), "the way back is closed: node-1 has 5 keys less than node-4\n"));
     assert_null(strstr(buf_text(&text), "CLUSTER FAILOVER"));
     buf_clear(&text);
+    buf_clear(&text);
+    screen_render(&(struct screen){.width = 100, .height = 30}, snapshot, &text);
+    assert_non_null(strstr(buf_text(&text), "the way back is closed: node-1 has 5 keys less"));
+    js_put_text(snapshot, "phase", "finalize");
+    js_put_text(snapshot, "state", "SOAKING"); /* before it has begun */
+    buf_clear(&text);
+    screen_render(&(struct screen){.width = 100, .height = 30}, snapshot, &text);
+    assert_non_null(strstr(buf_text(&text), "the way back is closed: node-1 has 5 keys less"));
+    js_put_text(snapshot, "state", "RUNNING"); /* which is meant to close it */
+    buf_clear(&text);
+    screen_render(&(struct screen){.width = 100, .height = 30}, snapshot, &text);
+    assert_null(strstr(buf_text(&text), "the way back is closed"));
+    buf_clear(&text);
     js_put_text(snapshot, "way_back", "open");
     js_put_text(snapshot, "state", "REFUSED"); /* nothing to go back from */
     view_append_status(snapshot, &text);
