@@ -52,7 +52,7 @@ static bool has_pause_point(const struct plan *plan)
            text_equal(plan->phases[plan->phase_count - 1].name, "finalize");
 }
 
-static const char *describe_scope(const struct plan *plan, enum plan_scope scope)
+static const char *tell_until(const struct plan *plan, enum plan_scope scope)
 {
     static const char *const scopes[] = {[PLAN_SCOPE_NONE] = "",
         [PLAN_SCOPE_RUN] = ", until the pause point",
@@ -64,7 +64,7 @@ static void append_step(
     struct buf *text, const struct plan *plan, const struct plan_step *step, size_t id_width)
 {
     AUTO_BUF words = {0};
-    buf_printf(&words, "%s%s", step->summary, describe_scope(plan, step->scope));
+    buf_printf(&words, "%s%s", step->summary, tell_until(plan, step->scope));
     if (step->hold_ms > 0) {
         buf_printf(&words, "; requests wait about %" PRId64 " ms", step->hold_ms);
     }

@@ -260,6 +260,13 @@ struct gate_answer gate_min_replicas(const struct gate_input *input)
     return gate_report_finish(&report, "min_replicas");
 }
 
+/* Restarted: it knows neither the primary's history nor a place in it, so that only a full copy
+ * helps. (One that was just demoted has a place in its own.) */
+static bool has_lost_its_place(const struct fact_node *node, const struct fact_node *primary)
+{
+    return node->offset <= 1 && !text_equal(node->replid, primary->replid);
+}
+
 /* An old server cannot load a newer primary's full copy, so once it needs one it is no way back.
  * It needs one when the primary has written more than its backlog holds since the link broke. */
 static void check_old_link(
@@ -272,7 +279,7 @@ static void check_old_link(
     }
     const bool can_copy = rules_allow_full_sync(input->rules, primary->series, node->series);
     const int64_t missed = primary->offset - node->offset;
-    if (node->is_syncing && !can_copy) {
+    if (!can_copy && (node->is_syncing || has_lost_its_place(node, primary))) {
         gate_report_add(report, GATE_NEVER, "go on with finalize",
             "the way back of %s is closed: %s (%s) needs a full copy of %s (%s) and cannot load it",
             shard, node->name, node->series, primary->name, primary->series);

@@ -193,12 +193,22 @@ struct gate_answer gate_sentinels_agree(const struct gate_input *input)
     return gate_report_finish(&report, "sentinels_agree");
 }
 
+/* Before a run sentinels_agree names it once; each gate of a step stands by itself. */
+static void report_unread_again(struct gate_report *report, const struct fact_sentinel *sentinel)
+{
+    if (!js_get_bool(report->input->args, "preflight", false)) {
+        report_unread_sentinel(report, sentinel);
+    }
+}
+
 struct gate_answer gate_sentinel_quorum(const struct gate_input *input)
 {
     struct gate_report report = {.input = input};
     for (size_t i = 0; i < input->facts->sentinel_count; i++) {
         const struct fact_sentinel *sentinel = &input->facts->sentinels[i];
-        if (sentinel->is_reachable && !sentinel->is_quorum_reached) {
+        if (!sentinel->is_reachable) {
+            report_unread_again(&report, sentinel);
+        } else if (!sentinel->is_quorum_reached) {
             gate_report_add(&report, GATE_NOT_YET,
                 "bring the other Sentinels back: without a majority nothing fails over",
                 "%s cannot reach a quorum: %s", sentinel->name,
@@ -217,7 +227,9 @@ struct gate_answer gate_sentinel_spare(const struct gate_input *input)
         const struct fact_sentinel *sentinel = &input->facts->sentinels[i];
         const int64_t majority = count / 2 + 1;
         const int64_t needed = sentinel->quorum > majority ? sentinel->quorum : majority;
-        if (sentinel->is_reachable && count - 1 < needed) {
+        if (!sentinel->is_reachable) {
+            report_unread_again(&report, sentinel);
+        } else if (count - 1 < needed) {
             gate_report_add(&report, gate_lasting(input),
                 "add Sentinels, or lower the quorum (SENTINEL SET ... quorum)",
                 "%s needs %" PRId64 " of %" PRId64
@@ -297,8 +309,11 @@ struct gate_answer gate_heir_electable(const struct gate_input *input)
         return gate_report_finish(&report, "heir_electable");
     }
     for (size_t i = 0; i < input->facts->sentinel_count; i++) {
-        if (input->facts->sentinels[i].is_reachable) {
-            check_heir_seen(&report, &input->facts->sentinels[i], heir);
+        const struct fact_sentinel *sentinel = &input->facts->sentinels[i];
+        if (sentinel->is_reachable) {
+            check_heir_seen(&report, sentinel, heir);
+        } else {
+            report_unread_again(&report, sentinel);
         }
     }
     return gate_report_finish(&report, "heir_electable");

@@ -460,6 +460,29 @@ static void an_aside_folder_with_a_link_in_it_is_left_whole(void **state)
     err_free(fs_remove_tree(precious));
 }
 
+static void an_aside_folder_goes_and_a_move_replaces_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_FREE char *folder = mem_format("%s/upshift-aside-r1/1", fixture->folder);
+    AUTO_FREE char *from = mem_format("%s/dump.rdb", fixture->folder);
+    AUTO_FREE char *to = mem_format("%s/dump.rdb", folder);
+    AUTO_ERR made = host_make_folder(&fixture->call, fixture->host, &fixture->node, folder);
+    assert_null(made);
+    write_text(from, "second");
+    write_text(to, "first");
+    expect_refusal(
+        host_move(&fixture->call, fixture->host, &fixture->node, from, to), "file_in_the_way");
+    AUTO_BUF content = {0};
+    AUTO_ERR read = fs_read(to, 64, &content);
+    assert_null(read);
+    assert_string_equal(buf_text(&content), "first");
+    AUTO_ERR removed =
+        host_remove_aside(&fixture->call, fixture->host, &fixture->node, "upshift-aside-r1");
+    assert_null(removed);
+    assert_false(fs_exists(to));
+    assert_true(fs_exists(from));
+}
+
 static void an_aside_that_is_a_link_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -524,6 +547,8 @@ int main(void)
             changes_follow_no_link_out_of_the_directory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             an_aside_folder_with_a_link_in_it_is_left_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            an_aside_folder_goes_and_a_move_replaces_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_aside_that_is_a_link_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_replaced_file_keeps_its_mode, set_up, tear_down),
     };

@@ -200,7 +200,7 @@ static void an_old_program_is_not_started_on_newer_files(void **UNUSED(state))
     assert_int_equal(fact->key_count, facts_find(&facts, "n1")->key_count);
 }
 
-static void a_dump_that_is_too_new_is_reason_enough(void **UNUSED(state))
+static void a_dump_or_a_folder_that_is_too_new_is_reason_enough(void **UNUSED(state))
 {
     AUTO_FIXTURE fixture;
     open_upgraded(&fixture);
@@ -208,6 +208,10 @@ static void a_dump_that_is_too_new_is_reason_enough(void **UNUSED(state))
         "{\"node\":\"n4\",\"series\":\"redis/7.0\",\"reads_rdb\":\"9\","
         "\"reads_aof_folder\":\"yes\"}");
     expect_no(act(&fixture, &service_start_ops, args), "directory_too_new");
+    AUTO_JSON no_folder = bind(&fixture, &service_start_ops,
+        "{\"node\":\"n4\",\"series\":\"redis/7.0\",\"reads_rdb\":\"10\","
+        "\"reads_aof_folder\":\"no\"}");
+    expect_no(act(&fixture, &service_start_ops, no_folder), "directory_too_new");
 }
 
 static void cluster_files_keep_what_each_series_knows(void **UNUSED(state))
@@ -248,7 +252,7 @@ int main(void)
         cmocka_unit_test(a_running_server_keeps_its_data),
         cmocka_unit_test(what_lies_aside_is_dropped_and_may_be_dropped_again),
         cmocka_unit_test(an_old_program_is_not_started_on_newer_files),
-        cmocka_unit_test(a_dump_that_is_too_new_is_reason_enough),
+        cmocka_unit_test(a_dump_or_a_folder_that_is_too_new_is_reason_enough),
         cmocka_unit_test(cluster_files_keep_what_each_series_knows),
     };
     return cmocka_run_group_tests_name("data", cases, NULL, NULL);
