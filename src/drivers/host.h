@@ -87,7 +87,8 @@ struct host_ops {
         const struct inv_node *node, const struct host_claim_swap *swap, bool *ret_is_done);
 
     /* The next four change files, all inside of the node's own directory; a path that leads out of
-     * it, by `..` or by a link, is ERR_REFUSED, code "path_outside". What is new belongs to the
+     * it, by `..` or by a link, is ERR_REFUSED, code "path_outside". The node's configuration file
+     * may be elsewhere. What is new belongs to the
      * owner of the directory. Errors: ERR_REFUSED, code "file_unwritable", the host says no. */
 
     /* Makes a folder and those above it; an existing one is fine. */

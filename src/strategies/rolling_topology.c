@@ -219,7 +219,7 @@ static void follow_in_files(
 }
 
 /* Servers that were told to write their files wrote them as their version does. */
-static const char *fit_file(
+static const char *fit_old_file(
     struct rolling *rolling, struct plan_phase *phase, const struct act *act, const char *earlier)
 {
     static const struct step_sort sort = {
@@ -259,7 +259,7 @@ static const struct rolling_topology topologies[] = {
         .time_switchover = time_cutover,
         .before_switchover = before_sentinel_switchover,
         .after_switchover = follow_in_files,
-        .before_old = fit_file,
+        .before_old = fit_old_file,
         .at_the_end = restart_sentinels},
 };
 

@@ -110,18 +110,33 @@ static struct err *walk_enter(struct walk *walk, bool makes)
                                           : not_writable(walk->path, "cannot give it an owner");
 }
 
+/* How much of the path is the folder that it must not leave: the node's own, or that of its
+ * configuration file, which the inventory may put elsewhere. 0: it is in neither. */
+static size_t find_root(const struct walk *walk)
+{
+    const struct inv_node *node = walk->node;
+    const size_t size = strlen(node->directory);
+    if (strncmp(walk->path, node->directory, size) == 0 && walk->path[size] == '/') {
+        return size;
+    }
+    return text_equal(walk->path, node->config_file)
+               ? (size_t)(strrchr(walk->path, '/') - walk->path)
+               : 0;
+}
+
 /* Opens all folders above the last part of `path`, which is left in walk->name. */
 static struct err *walk_to(struct walk *walk, bool makes)
 {
-    const size_t size = strlen(walk->node->directory);
-    if (strncmp(walk->path, walk->node->directory, size) != 0 || walk->path[size] != '/') {
+    const size_t size = find_root(walk);
+    if (size == 0) {
         return path_outside(walk->path);
     }
+    AUTO_FREE char *root = mem_format("%.*s", (int)size, walk->path);
     walk->rest = str_of(walk->path + size + 1);
-    walk->owner = open(walk->node->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    walk->owner = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     walk->folder = walk->owner < 0 ? -1 : fcntl(walk->owner, F_DUPFD_CLOEXEC, 0);
     if (walk->folder < 0) {
-        return not_writable(walk->node->directory, "cannot open the node's directory");
+        return not_writable(root, "cannot open the folder");
     }
     while (walk_next(walk)) {
         if (walk->rest.data == NULL) {

@@ -24,7 +24,7 @@ static const struct added_line {
 };
 
 /* Is it a program of Redis older than `since`? All of Valkey is newer. */
-static bool is_before(const char *series, const char *since)
+static bool is_older_program(const char *series, const char *since)
 {
     static const char prefix[] = "redis/";
     AUTO_ARENA arena = {0};
@@ -41,7 +41,7 @@ static bool is_too_new(struct str line, const char *series)
 {
     for (size_t i = 0; i < ARRAY_COUNT(added_lines); i++) {
         if (str_is(str_trim(line), added_lines[i].line) &&
-            is_before(series, added_lines[i].since)) {
+            is_older_program(series, added_lines[i].since)) {
             return true;
         }
     }

@@ -75,7 +75,7 @@ static bool names_primary(struct str line)
 }
 
 /* The new line stands where the old one was, else at the end. */
-static void write_line(struct buf *content, const struct inv_node *primary)
+static void write_primary_line(struct buf *content, const struct inv_node *primary)
 {
     if (primary != NULL) {
         buf_printf(content, "replicaof %s %lld\n", primary->host, (long long)primary->port);
@@ -91,12 +91,12 @@ static void replace_lines(struct str text, const struct inv_node *primary, struc
             buf_append(ret_content, line.data, line.size);
             buf_append_text(ret_content, "\n");
         } else if (!is_written) {
-            write_line(ret_content, primary);
+            write_primary_line(ret_content, primary);
             is_written = true;
         }
     }
     if (!is_written) {
-        write_line(ret_content, primary);
+        write_primary_line(ret_content, primary);
     }
 }
 

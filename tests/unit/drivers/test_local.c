@@ -424,6 +424,27 @@ static char *plant_link(struct fixture *fixture, const char *name)
     return mem_strdup(precious);
 }
 
+static void a_configuration_file_may_be_elsewhere(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO_FREE char *directory = mem_format("%s/data", fixture->folder);
+    AUTO_FREE char *config = mem_format("%s/redis.conf", fixture->folder);
+    AUTO_FREE char *other = mem_format("%s/other.conf", fixture->folder);
+    AUTO_ERR err = fs_make_dirs(directory, 0700);
+    assert_null(err);
+    const struct inv_node node = {.name = "n1", .directory = directory, .config_file = config};
+    AUTO_BUF content = {0};
+    buf_append_text(&content, "port 1\n");
+    AUTO_ERR write_err = host_write_file(&fixture->call, fixture->host, &node, config, &content);
+    assert_null(write_err);
+    AUTO_BUF found = {0};
+    AUTO_ERR read_err = fs_read(config, 100, &found);
+    assert_null(read_err);
+    assert_string_equal(buf_text(&found), "port 1\n");
+    expect_refusal(
+        host_write_file(&fixture->call, fixture->host, &node, other, &content), "path_outside");
+}
+
 static void changes_follow_no_link_out_of_the_directory(void **state)
 {
     struct fixture *fixture = *state;
@@ -545,6 +566,7 @@ int main(void)
             of_many_who_change_it_at_once_none_is_overwritten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             changes_follow_no_link_out_of_the_directory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_configuration_file_may_be_elsewhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             an_aside_folder_with_a_link_in_it_is_left_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
