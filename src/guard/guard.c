@@ -226,6 +226,18 @@ static enum guard_event promote_heir(struct guard_loop *loop)
     return fail(loop, err);
 }
 
+/* Nobody is sent away from the old primary before the Sentinels can say where to; but in time,
+ * since it must follow before its hold ends. */
+static bool must_wait_to_publish(const struct guard_loop *loop)
+{
+    const struct call call = guard_act_call(&loop->hands);
+    struct cutover_watch watch = {0};
+    AUTO_ERR unseen = cutover_watch(&call, loop->hands.session, &watch);
+    const bool is_published = unseen == NULL && watch.is_published;
+    return !is_published &&
+           clock_now_ms(loop->env->clock) < loop->held_at_ms + loop->config->hold_limit_ms * 3 / 4;
+}
+
 static enum guard_event act_flip(struct guard_loop *loop)
 {
     if (!loop->is_promoting) {
@@ -240,7 +252,7 @@ static enum guard_event act_flip(struct guard_loop *loop)
         blame(loop, err_new(ERR_REFUSED, sight.rival->name, "was made primary instead"));
         return GUARD_RIVAL;
     }
-    if (!sight.is_heir_seen || sight.heir.role != FACT_ROLE_PRIMARY) {
+    if (!sight.is_heir_seen || sight.heir.role != FACT_ROLE_PRIMARY || must_wait_to_publish(loop)) {
         return GUARD_FAILED;
     }
     enum guard_event event = GUARD_DONE;
@@ -288,19 +300,10 @@ static void run_hook(struct guard_loop *loop)
     spawn_result_release(&result);
 }
 
-/* Clients first: while they are told, who waits at the old primary still waits, as long as the hold
- * lasts. */
+/* Clients first: while they are told, who waits at the old primary still waits. */
 static enum guard_event act_release(struct guard_loop *loop)
 {
-    const int64_t hold_end_ms = loop->held_at_ms + loop->config->hold_limit_ms;
-    const struct call call = guard_act_call(&loop->hands);
     run_hook(loop);
-    struct cutover_watch watch = {0};
-    AUTO_ERR unseen = cutover_watch(&call, loop->hands.session, &watch);
-    const bool is_published = unseen == NULL && watch.is_published;
-    if (!is_published && clock_now_ms(loop->env->clock) < hold_end_ms) {
-        return GUARD_FAILED;
-    }
     struct err *err = guard_let_go(&loop->hands);
     return err == NULL ? GUARD_DONE : fail(loop, err);
 }

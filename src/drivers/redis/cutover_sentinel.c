@@ -25,30 +25,44 @@ struct err *redis_sentinel_promote(const struct call *call, struct redis_cutover
     return err;
 }
 
-static struct str field_text(const struct resp *map, const char *key)
+/* What clients ask. A Sentinel in the middle of a failover answers it right before it changes what
+ * SENTINEL MASTER says, which waits for all replicas. */
+static struct err *ask_published(const struct call *call, struct redis_cutover *session,
+    const struct inv_node *sentinel, bool *ret_is_heir)
 {
-    const struct resp *value = resp_find(map, key);
-    return value != NULL && value->type == RESP_STRING ? value->text : STR("");
-}
-
-static bool names_heir(const struct redis_cutover *session, const struct resp *reply)
-{
-    AUTO_ARENA arena = {0};
-    int64_t port = 0;
+    const struct inv_cluster *cluster = session->base.cluster;
     const struct inv_node *heir = session->base.parties.heir;
-    if (!str_to_int64(field_text(reply, "port"), &port)) {
-        return false;
+    struct resp reply;
+    int64_t port = 0;
+    struct err *err = redis_cutover_ask(call, session, sentinel,
+        REDIS_COMMAND("SENTINEL", "GET-MASTER-ADDR-BY-NAME", cluster->master_name), &reply);
+    *ret_is_heir = false;
+    if (err != NULL || reply.type != RESP_ARRAY || reply.count != 2 ||
+        !str_to_int64(reply.items[1].text, &port)) {
+        return err;
     }
-    const char *id = redis_peer_id(&arena, session->base.cluster, field_text(reply, "ip"), port);
+    AUTO_ARENA arena = {0};
+    const char *id = redis_peer_id(&arena, cluster, reply.items[0].text, port);
     const char *wanted = arena_format(&arena, "%s:%lld", heir->host, (long long)heir->port);
-    return text_equal(id, wanted);
+    *ret_is_heir = text_equal(id, wanted);
+    return NULL;
 }
 
-static bool is_changing(const struct resp *reply)
+/* Is it changing the primary right now? */
+static struct err *ask_changing(const struct call *call, struct redis_cutover *session,
+    const struct inv_node *sentinel, bool *ret_is_changing)
 {
-    const struct str flags = field_text(reply, "flags");
-    return flags.size > 0 && memmem(flags.data, flags.size, "failover_in_progress",
-                                 strlen("failover_in_progress")) != NULL;
+    static const char word[] = "failover_in_progress";
+    struct resp reply;
+    struct err *err = redis_cutover_ask(call, session, sentinel,
+        REDIS_COMMAND("SENTINEL", "MASTER", session->base.cluster->master_name), &reply);
+    if (err != NULL) {
+        return err;
+    }
+    const struct resp *flags = resp_find(&reply, "flags");
+    *ret_is_changing = flags != NULL && flags->type == RESP_STRING &&
+                       memmem(flags->text.data, flags->text.size, word, strlen(word)) != NULL;
+    return NULL;
 }
 
 struct err *redis_sentinel_watch(
@@ -59,14 +73,17 @@ struct err *redis_sentinel_watch(
     size_t heir_count = 0;
     struct cutover_watch watch = {0};
     for (size_t i = 0; i < cluster->sentinel_count; i++) {
-        struct resp reply;
-        AUTO_ERR err = redis_cutover_ask(call, session, &cluster->sentinels[i],
-            REDIS_COMMAND("SENTINEL", "MASTER", cluster->master_name), &reply);
+        const struct inv_node *sentinel = &cluster->sentinels[i];
+        bool is_heir = false;
+        bool is_changing = false;
+        struct err *err = ask_published(call, session, sentinel, &is_heir);
         if (err == NULL) {
-            answer_count++;
-            heir_count += names_heir(session, &reply);
-            watch.is_failing_over |= is_changing(&reply);
+            err = ask_changing(call, session, sentinel, &is_changing);
         }
+        answer_count += err == NULL;
+        heir_count += err == NULL && is_heir;
+        watch.is_failing_over |= is_changing;
+        err_free(err); /* one that does not answer is counted */
     }
     if (answer_count <= cluster->sentinel_count / 2) {
         return err_code(err_new(ERR_UNREACHABLE, cluster->name, "only %zu of %zu Sentinels answer",

@@ -13,7 +13,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 
-static struct err *take_timer_lock(void *context, const struct guard_config *config)
+struct err *scene_take_timer_lock(void *context, const struct guard_config *config)
 {
     struct scene *scene = context;
     AUTO_FREE char *path = mem_format("%s.timer.lock", config->base);
@@ -58,7 +58,7 @@ void scene_open(struct scene *scene, const struct fixture_options *options)
         .cutover = scene->fixture.world->cutover,
         .cluster = &scene->fixture.cluster,
         .log_fd = scene->log_fd,
-        .start_timer = take_timer_lock,
+        .start_timer = scene_take_timer_lock,
         .on_state = suffer_trouble,
         .context = scene};
 }

@@ -27,6 +27,9 @@ void scene_open(struct scene *scene, const struct fixture_options *options);
 void scene_close(struct scene *scene);
 #define AUTO_SCENE CLEANUP(scene_close) struct scene
 
+/* What a timer does when it starts. */
+MUST_USE struct err *scene_take_timer_lock(void *context, const struct guard_config *config);
+
 enum guard_state scene_run(struct scene *scene);
 
 /* What the server says of itself; it must answer. */

@@ -131,6 +131,22 @@ static void who_was_frozen_before_the_hold_does_not_hold(void **UNUSED(state))
     assert_true(sim_get_counts(scene.fixture.sim).stall_ms_max <= 50);
 }
 
+static struct err *start_slowly(void *context, const struct guard_config *config)
+{
+    struct scene *scene = context;
+    fixture_wait(&scene->fixture, SCENE_HOLD_MS * 3 / 4);
+    return scene_take_timer_lock(scene, config);
+}
+
+static void a_timer_that_starts_slowly_is_not_relied_on(void **UNUSED(state))
+{
+    AUTO_SCENE scene;
+    open_usual(&scene);
+    scene.env.start_timer = start_slowly;
+    expect_end(&scene, GUARD_RELEASED_BACK);
+    assert_true(sim_get_counts(scene.fixture.sim).stall_ms_max <= 50);
+}
+
 static void who_comes_too_late_does_not_begin(void **UNUSED(state))
 {
     AUTO_SCENE scene;
@@ -203,6 +219,7 @@ int main(void)
         cmocka_unit_test(who_finds_the_timer_fired_does_not_promote),
         cmocka_unit_test(a_fence_that_somebody_lifts_is_noticed_before_the_commit),
         cmocka_unit_test(who_was_frozen_before_the_hold_does_not_hold),
+        cmocka_unit_test(a_timer_that_starts_slowly_is_not_relied_on),
         cmocka_unit_test(who_comes_too_late_does_not_begin),
         cmocka_unit_test(an_heir_that_dies_after_the_commit_leaves_a_question),
         cmocka_unit_test(an_unknown_server_in_the_order_is_refused),

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "guard/acts.h"
 #include "scene.h"
 
 static void open_held(struct scene *scene, enum guard_state died_at)
@@ -111,6 +112,28 @@ static void of_two_that_take_writes_the_heir_is_fenced_without_a_commit(void **U
     expect_fenced(&scene, "n4", "n1");
 }
 
+static void nobody_is_unfenced_beside_another_primary(void **UNUSED(state))
+{
+    AUTO_SCENE scene;
+    open_held(&scene, GUARD_FENCED);
+    AUTO_CUTOVER_SESSION session = scene_session(&scene);
+    const struct guard_hands hands = {
+        .call = scene.fixture.call, .session = session, .fence_before = "0"};
+    promote_now(&scene); /* not by us; the old primary has not heard of it yet */
+    enum guard_event event = GUARD_DONE;
+    struct err *first = NULL;
+    guard_go_back(&hands, &event, &first);
+    err_free(first);
+    assert_int_equal(event, GUARD_RIVAL);
+    assert_true(scene_view(&scene, "n1").is_fenced);
+    fixture_wait(&scene.fixture, SCENE_HOLD_MS); /* it follows now */
+    struct err *second = NULL;
+    guard_go_back(&hands, &event, &second);
+    assert_null(second);
+    assert_int_equal(event, GUARD_DONE);
+    assert_false(scene_view(&scene, "n1").is_fenced);
+}
+
 static void a_silent_heir_after_a_commit_is_a_question(void **UNUSED(state))
 {
     AUTO_SCENE scene;
@@ -141,6 +164,7 @@ int main(void)
         cmocka_unit_test(where_no_guard_was_nothing_is_touched),
         cmocka_unit_test(of_two_that_take_writes_the_old_one_is_fenced_after_a_commit),
         cmocka_unit_test(of_two_that_take_writes_the_heir_is_fenced_without_a_commit),
+        cmocka_unit_test(nobody_is_unfenced_beside_another_primary),
         cmocka_unit_test(a_silent_heir_after_a_commit_is_a_question),
         cmocka_unit_test(a_silent_heir_before_the_commit_holds_nobody_up),
     };
