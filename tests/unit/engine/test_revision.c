@@ -343,6 +343,31 @@ static void a_crash_after_any_record_of_a_turned_run_is_continued(void **UNUSED(
     assert_true(count > 60 && count < SIZE_MAX);
 }
 
+/* Whatever was journaled so far, folding it gives what the controller has. */
+static void every_prefix_of_a_turned_run_folds_to_the_live_state(void **state)
+{
+    struct bench *bench = *state;
+    break_assumption(bench, 8);
+    bench->replan.is_wider = true;
+    bench_begin(bench, false);
+    int waits = 0;
+    while (!bench->has_ended && waits < 10) {
+        const bool has_rest = bench->state.status == RUN_SOAKING || bench->state.has_question;
+        if (has_rest && bench->task_count == 0) {
+            AUTO_FREE char *answer = mem_format("accept %s",
+                bench->state.proposal == NULL ? "" : js_get_text(bench->state.proposal, "digest"));
+            const bool is_soaking = bench->state.status == RUN_SOAKING;
+            bench_answer(bench, is_soaking ? RUN_COMMAND_ROLLBACK : RUN_COMMAND_RESUME,
+                is_soaking ? NULL : answer);
+            waits++;
+        }
+        assert_true(bench_fold_equals_state(bench));
+        (void)bench_step(bench);
+    }
+    assert_int_equal(bench->state.status, RUN_ROLLED_BACK);
+    assert_int_equal(waits, 2);
+}
+
 static void a_plan_of_another_release_is_not_gone_on_with(void **state)
 {
     struct bench *bench = *state;
@@ -423,6 +448,7 @@ int main(void)
         CASE(reconcile_at_the_pause_point_pauses),
         CASE(an_abandoned_run_lists_what_it_leaves_and_ends),
         cmocka_unit_test(a_crash_after_any_record_of_a_turned_run_is_continued),
+        CASE(every_prefix_of_a_turned_run_folds_to_the_live_state),
         CASE(a_plan_of_another_release_is_not_gone_on_with),
         CASE(the_snapshot_tells_direction_revision_and_history),
         CASE(strategies_are_told_the_progress_in_the_order_of_intents),
