@@ -10,12 +10,16 @@
 enum { BACK_MS = 20000 }; /* as long as reading facts may take: a dead node costs 2 s */
 
 /* Why the run as it stands cannot be rolled back, whatever the cluster says; NULL: it may be. */
-static struct err *refuse_state(const struct run_state *state)
+static struct err *refuse_state(const struct run_state *state, struct arena *arena)
 {
     const struct run_rule *rule = run_find_rule(state->status, RUN_COMMAND_ROLLBACK);
-    return rule->verdict == RUN_DO
+    if (rule->verdict != RUN_DO) {
+        return err_code(err_new(ERR_REFUSED, state->id, "%s", rule->text), "run_ended");
+    }
+    const char *closed = run_closed_way_back(state, arena);
+    return closed == NULL
                ? NULL
-               : err_code(err_new(ERR_REFUSED, state->id, "%s", rule->text), "run_ended");
+               : err_code(err_new(ERR_REFUSED, state->id, "%s", closed), "way_back_closed");
 }
 
 static struct err *plan_from_here(const struct stored_run *run, const struct rules *rules,
@@ -49,7 +53,7 @@ static struct err *plan_stored(const struct stored_run *run, struct arena *arena
 {
     struct rules rules = {0};
     struct replan_answer answer = {0};
-    struct err *err = refuse_state(&run->state);
+    struct err *err = refuse_state(&run->state, arena);
     if (err == NULL) {
         err = rules_load(&rules);
     }

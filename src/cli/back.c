@@ -68,7 +68,7 @@ static bool ask_patiently(
     AUTO_BUF text = {0};
     plan_answers_text(refusal->answers, refusal->answer_count, &text);
     session_say(session, "the way back cannot be planned yet; the run waits for this first:");
-    session_say(session, buf_text(&text));
+    session_say(session, "%s", buf_text(&text));
     const char *question = arena_format(&session->arena, "Take %s back", cluster);
     return session_confirm(session, question, ret_exit);
 }

@@ -38,25 +38,6 @@ static void note(struct turn *turn, const struct run_pending *command)
 
 /* --- why not, beyond the tables; NULL: nothing is in the way --- */
 
-static const char *refuse_rollback(struct turn *turn)
-{
-    const struct run_state *state = turn->state;
-    const char *possible = run_status_is_final(state->status)
-                               ? "what is possible: plan anew and go on forward, or load a backup"
-                               : "what is possible: go on with `upshift resume` or `upshift "
-                                 "finalize`, or load a backup";
-    if (state->is_finalizing) {
-        return arena_format(
-            &turn->out->arena, "the way back is closed: finalize has begun; %s", possible);
-    }
-    if (state->way_back != RUN_WAY_BACK_CLOSED) {
-        return NULL;
-    }
-    return arena_format(&turn->out->arena, "%s; %s",
-        state->way_back_reason == NULL ? "the way back is closed" : state->way_back_reason,
-        possible);
-}
-
 static const char *refuse_accept(struct turn *turn, const char *hash)
 {
     const char *digest = js_get_text(turn->state->proposal, "digest");
@@ -102,7 +83,7 @@ static const char *refuse_resume(struct turn *turn, const char *answer)
 static const char *find_refusal(struct turn *turn, const struct run_pending *command)
 {
     if (command->command == RUN_COMMAND_ROLLBACK) {
-        return refuse_rollback(turn);
+        return run_closed_way_back(turn->state, &turn->out->arena);
     }
     return command->command == RUN_COMMAND_RESUME ? refuse_resume(turn, command->answer) : NULL;
 }

@@ -224,6 +224,17 @@ static void on_plan(struct turn *turn, const struct run_result *result)
     }
 }
 
+static const struct gate_answer *worst_answer(const struct run_result *result)
+{
+    const struct gate_answer *worst = NULL;
+    for (size_t i = 0; i < result->answer_count; i++) {
+        if (worst == NULL || result->answers[i].state > worst->state) {
+            worst = &result->answers[i];
+        }
+    }
+    return worst;
+}
+
 void replan_on_result(struct turn *turn, const struct run_result *result)
 {
     struct run_state *state = turn->state;
@@ -243,6 +254,10 @@ void replan_on_result(struct turn *turn, const struct run_result *result)
         return;
     }
     if (result->plan == NULL) {
+        const struct gate_answer *worst = worst_answer(result);
+        if (worst != NULL && turn_wait(turn, &state->replan_wait, worst)) {
+            return; /* a replica attaches anew right after a switchover: no reason to give up */
+        }
         AUTO_JSON reasons = turn_reasons(result);
         let_it_be(turn, reasons, result->answer_count > 0 ? result->answers[0].remedy : NULL);
         return;

@@ -188,6 +188,23 @@ bool run_phase_is_finalize(const struct run_state *state, size_t phase)
            strcmp(state->plan->phases[phase].name, "finalize") == 0;
 }
 
+const char *run_closed_way_back(const struct run_state *state, struct arena *arena)
+{
+    const char *possible = run_status_is_final(state->status)
+                               ? "what is possible: plan anew and go on forward, or load a backup"
+                               : "what is possible: go on with `upshift resume` or `upshift "
+                                 "finalize`, or load a backup";
+    if (state->is_finalizing) {
+        return arena_format(arena, "the way back is closed: finalize has begun; %s", possible);
+    }
+    if (state->way_back != RUN_WAY_BACK_CLOSED) {
+        return NULL;
+    }
+    return arena_format(arena, "%s; %s",
+        state->way_back_reason == NULL ? "the way back is closed" : state->way_back_reason,
+        possible);
+}
+
 /* --- telling --- */
 
 int run_exit_code(const struct run_state *state)

@@ -167,6 +167,10 @@ size_t run_open_phase(const struct run_state *state);
 /* Is the phase the one behind the pause point? */
 bool run_phase_is_finalize(const struct run_state *state, size_t phase);
 
+/* Why there is no way back any more and what is possible instead, in one line; NULL: it may be
+ * tried. Owns: `arena`. */
+const char *run_closed_way_back(const struct run_state *state, struct arena *arena);
+
 /* Exit code for a viewer (engine.md 13), or -1 while it should go on watching. */
 int run_exit_code(const struct run_state *state);
 

@@ -132,7 +132,7 @@ def rollback_is_refused_when_an_old_node_was_restarted_and_says_so_at_once(direc
         scene.cluster.wait_for(lambda: scene.snapshot()["way_back"] == "closed",
                                "the way back to close", timeout_s=30)
         said = scene.run("rollback", "demo", "--yes", expected=4)
-        assert "node-2" in said and "finalize" in said, said
+        assert "node-2" in said and "finalize" in said and "load a backup" in said, said
         assert scene.snapshot()["state"] == "SOAKING"
         scene.run("finalize", "demo", "--yes")
         assert set(scene.cluster.versions().values()) == {NEW}
