@@ -79,16 +79,16 @@ void revise_read_version(const char *title, struct arena *arena, struct fact_nod
     node->series = err == NULL ? version_series(arena, &version) : NULL;
 }
 
-/* A primary that died and was replaced still calls itself one: the plan knows its shard. */
-static const char *find_planned_shard(const struct plan *plan, const char *node)
+/* A primary that died and was replaced still calls itself one: the run's own steps on it have ids
+ * that begin with its shard. Owns: `arena`. */
+static const char *find_planned_shard(
+    const struct progress *progress, const char *node, struct arena *arena)
 {
-    for (size_t i = 0; i < plan->group_count; i++) {
-        const struct plan_group *group = &plan->groups[i];
-        for (size_t j = 0; j < group->node_count; j++) {
-            if (text_equal(group->nodes[j], node) &&
-                str_starts_with(str_of(group->name), "shard-")) {
-                return group->name;
-            }
+    for (size_t i = 0; i < progress->step_count; i++) {
+        struct str id = str_of(progress->steps[i].id);
+        struct str shard;
+        if (text_equal(progress->steps[i].node, node) && str_cut(&id, '/', &shard)) {
+            return arena_strndup(arena, shard.data, shard.size);
         }
     }
     return NULL;
@@ -103,7 +103,7 @@ static void complete_node(const struct revise_request *request, struct arena *ar
     const struct fact_view *view = find_view(facts, node->id);
     const struct fact_node *primary = view == NULL ? NULL : facts_find_id(facts, view->primary_id);
     if (primary == NULL || primary->shard == NULL) {
-        primary = facts_primary_of(facts, find_planned_shard(plan, node->name));
+        primary = facts_primary_of(facts, find_planned_shard(request->progress, node->name, arena));
     }
     if (primary != NULL) {
         node->role = FACT_ROLE_REPLICA;
