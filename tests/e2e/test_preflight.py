@@ -193,6 +193,18 @@ def what_a_plan_tells_of_its_nodes(_):
                 f"127.0.0.1:{first.port}")
 
 
+def an_inventory_without_tls_is_told_to_have_it(directory):
+    with Scene(directory, options={"tls": True}) as scene:
+        scene.start()
+        certificate, scene.cluster.ca_file = scene.cluster.ca_file, None
+        scene.write_inventory()
+        said = " ".join(scene.run(*UPGRADE, expected=6).split())
+        assert "node-1" in said and "add tls: to the cluster in the inventory" in said, said
+        scene.cluster.ca_file = certificate
+        scene.write_inventory()
+        scene.run(*PLAN)
+
+
 def check_backups(scene, folder):
     """One of each shard, nobody else's to read, with all keys; the new version has loaded it."""
     records = {node.name: json.loads(path.read_text()) for node in scene.cluster.nodes
@@ -267,6 +279,7 @@ def main():
             live_values_are_not_rewritten_on_6_0_and_can_be_ignored,
             a_backup_that_cannot_be_written_stops_the_run_before_anything_else,
             what_a_plan_tells_of_its_nodes,
+            an_inventory_without_tls_is_told_to_have_it,
             policies_do_what_they_say_in_a_whole_upgrade,
         )
 
