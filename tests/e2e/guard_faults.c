@@ -1,11 +1,13 @@
 #include "guard_faults.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/guards.h"
+#include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -27,12 +29,21 @@ static pid_t controller_pid(void)
     return text != NULL && str_to_int64(str_of(text), &pid) ? (pid_t)pid : 0;
 }
 
+/* True for everybody but the first. */
+static bool has_happened(void)
+{
+    const char *path = getenv("UPSHIFT_KILL_ONCE");
+    AUTO_CLOSE fd = path == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return path != NULL && fd < 0;
+}
+
 static void suffer(void *UNUSED(context), enum guard_state state)
 {
     const char *text = getenv("UPSHIFT_KILL");
     struct str rest = str_of(text);
     struct str who;
-    if (text == NULL || !str_cut(&rest, ':', &who) || !str_is(rest, guard_state_names[state])) {
+    if (text == NULL || !str_cut(&rest, ':', &who) || !str_is(rest, guard_state_names[state]) ||
+        has_happened()) {
         return;
     }
     for (size_t i = 0; i < ARRAY_COUNT(faults_table); i++) {

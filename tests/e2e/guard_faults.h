@@ -4,6 +4,7 @@
  * UPSHIFT_KILL="<who>:<STATE>": right after the line of that state is durable, `guard` ends itself
  * with SIGKILL, `both` ends the controller first, `controller` ends that alone; `freeze` and
  * `freeze_controller` send SIGSTOP instead. The controller is the process in UPSHIFT_CONTROLLER.
+ * With UPSHIFT_KILL_ONCE, a path, it happens to the first one only, which leaves a file there.
  */
 #ifndef UPSHIFT_TESTS_E2E_GUARD_FAULTS_H
 #define UPSHIFT_TESTS_E2E_GUARD_FAULTS_H
