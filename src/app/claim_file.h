@@ -44,7 +44,7 @@ struct claim_file {
     int state;              /* enum claim_state */
     const char *run_status; /* "RUNNING"; for people */
     int64_t ttl_ms;
-    int64_t seq;             /* the last journal record when this was written, and its hash */
+    int64_t seq; /* the last journal record when this was written, and its hash */
     const char *head;
     int64_t changed_wall_ms; /* by the owner's clock; for people */
     struct json *scopes;     /* [{step, kind, args, before}] */

@@ -149,7 +149,7 @@ static struct err *apply(const struct step_ops *ops, struct call *call, const st
     const bool is_our_act =
         faults.place != NULL && call->step != NULL && strcmp(call->step, faults.step) == 0;
     if (is_our_act && is_place("freeze_before_send")) {
-        faults.place = NULL; /* once: the steps of a way back have the names of the way there */
+        faults.place = NULL;  /* once: the steps of a way back have the names of the way there */
         (void)raise(SIGSTOP); /* every gate was yes; until a test goes on, the world may change */
     }
     if (is_our_act && is_place("freeze_after_look")) {
