@@ -22,7 +22,7 @@ from resp import Connection, ServerError
 
 HOLD_MS = 2000
 MARGIN_MS = 100  # what the issue grants beyond the hold limit
-SLACK_MS = 150   # two busy cores: until a writer that is told "no" has found the right server
+SLACK_MS = 300  # two busy cores: until a writer that is told "no" has found the right server
 VERSIONS = {"6.0": ("redis", "6.0", "bullseye"), "7.0": ("redis", "7.0", "bookworm"),
             "8.1": ("valkey", "8.1", "trixie")}
 
