@@ -15,9 +15,10 @@ enum {
     LIMIT_WORD_COUNT = 4, /* a class and three numbers */
 };
 
-/* What upshift sends to servers, and its probe. */
-static const char *const used_commands[] = {"AUTH", "BGSAVE", "CLIENT", "CLUSTER", "CONFIG",
-    "DBSIZE", "EXEC", "GET", "INFO", "MULTI", "PING", "REPLICAOF", "ROLE", "SET", "SLAVEOF"};
+/* What upshift sends to servers, and its probe; where there is one primary, the guard as well. */
+static const char *const used_commands[] = {
+    "AUTH", "CLIENT", "CLUSTER", "CONFIG", "DEL", "EXPIRE", "GET", "INFO", "SET"};
+static const char *const guard_commands[] = {"EXEC", "MULTI", "REPLICAOF", "ROLE"};
 
 /* The value of "name=" among fields between commas, or the whole rest of such a line. */
 static struct str get_part(struct str line, const char *name)
@@ -191,20 +192,26 @@ void redis_preflight_settings(struct arena *arena, const struct inv_cluster *clu
         find_replica_limit(redis_config_get(live, "client-output-buffer-limit"));
 }
 
-static bool is_used_command(struct str name)
+static bool is_one_of(struct str name, const char *const *words, size_t count)
 {
-    for (size_t i = 0; i < ARRAY_COUNT(used_commands); i++) {
-        if (name.size == strlen(used_commands[i]) &&
-            strncasecmp(name.data, used_commands[i], name.size) == 0) {
+    for (size_t i = 0; i < count; i++) {
+        if (name.size == strlen(words[i]) && strncasecmp(name.data, words[i], name.size) == 0) {
             return true;
         }
     }
     return false;
 }
 
+static bool is_used_command(const struct inv_cluster *cluster, struct str name)
+{
+    return is_one_of(name, used_commands, ARRAY_COUNT(used_commands)) ||
+           (inv_cluster_has_one_primary(cluster) &&
+               is_one_of(name, guard_commands, ARRAY_COUNT(guard_commands)));
+}
+
 /* The new name is as good as a password: it is not kept. */
-void redis_preflight_file(
-    struct arena *arena, const struct redis_config *file, struct fact_node *node)
+void redis_preflight_file(struct arena *arena, const struct inv_cluster *cluster,
+    const struct redis_config *file, struct fact_node *node)
 {
     AUTO_BUF renamed = {0};
     node->lacks_channels = file->lacks_channels;
@@ -214,7 +221,7 @@ void redis_preflight_file(
         struct str rest = str_of(item->value);
         struct str command;
         if (text_equal(item->name, "rename-command") && str_cut(&rest, ' ', &command) &&
-            is_used_command(command)) {
+            is_used_command(cluster, command)) {
             buf_printf(&renamed, "%s" STR_FMT, renamed.size == 0 ? "" : ", ", STR_ARG(command));
         }
     }

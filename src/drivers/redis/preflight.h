@@ -24,8 +24,8 @@ void redis_preflight_settings(struct arena *arena, const struct inv_cluster *clu
     const struct inv_node *inv, const struct redis_config *live, struct fact_node *node);
 
 /* The configuration file: modules, and commands that it renames. */
-void redis_preflight_file(
-    struct arena *arena, const struct redis_config *file, struct fact_node *node);
+void redis_preflight_file(struct arena *arena, const struct inv_cluster *cluster,
+    const struct redis_config *file, struct fact_node *node);
 
 void redis_preflight_room(const struct host_room *room, struct fact_node *node);
 

@@ -232,7 +232,7 @@ static struct err *read_config_file(const struct round *round, struct reading *r
     reading->fact->config_digest = arena_strdup(round->arena, digest);
     redis_config_parse(round->scratch, (struct str){text.data, text.size}, &reading->file);
     redis_peers_of_file(round->arena, round->driver->cluster, &reading->file, reading->fact);
-    redis_preflight_file(round->arena, &reading->file, reading->fact);
+    redis_preflight_file(round->arena, round->driver->cluster, &reading->file, reading->fact);
     explicit_bzero(text.data, text.size);
     return NULL;
 }

@@ -142,10 +142,12 @@ static void a_file_tells_its_modules_and_what_it_renames(void **UNUSED(state))
     struct fact_node node = {0};
     const struct redis_config file = settings_of(&arena,
         "loadmodule /m/a.so\nloadmodule /m/b.so x\nrename-command CONFIG hush-hush\n"
-        "rename-command FLUSHALL \"\"\nrename-command Cluster \"\"\n");
-    redis_preflight_file(&arena, &file, &node);
+        "rename-command FLUSHALL \"\"\nrename-command Cluster \"\"\nrename-command multi x\n");
+    redis_preflight_file(&arena, &one_cluster, &file, &node);
     assert_int_equal(node.file_module_count, 2);
     assert_string_equal(node.renamed_commands, "CONFIG, Cluster");
+    redis_preflight_file(&arena, &one_replication, &file, &node);
+    assert_string_equal(node.renamed_commands, "CONFIG, Cluster, multi");
 }
 
 int main(void)
