@@ -42,8 +42,7 @@ static bool rolling_on(const struct revise_request *request, struct arena *arena
     rolling.facts = &complete;
     const struct fact_node **broken;
     const size_t broken_count = find_broken(request, &complete, arena, &broken);
-    if (!revise_ask(
-            request, &complete, "cluster_ok", revise_except_down(&complete), ret_refusal, arena) ||
+    if (!revise_is_whole(request, &complete, ret_refusal, arena) ||
         !rolling_again(&rolling, broken, broken_count, arena, ret_refusal, ret_plan)) {
         return false;
     }

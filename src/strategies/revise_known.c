@@ -131,27 +131,8 @@ bool revise_has_taken_out(const struct revise_request *request, const struct fac
     return progress_has_touched(request->progress, "service.stop", node->name);
 }
 
-bool revise_ask(const struct revise_request *request, const struct facts *facts, const char *gate,
-    struct json *args, struct plan_refusal *refusal, struct arena *arena)
-{
-    AUTO_JSON own = args;
-    const char *names[TOPOLOGY_SWAP_MAX];
-    rolling_topology_gates(rolling_topology_of(facts), gate, names);
-    bool is_yes = true;
-    for (size_t i = 0; names[i] != NULL; i++) {
-        const struct gate_input input = {facts, request->rolling.rules, own, arena};
-        const struct gate_answer answer = gate_find(names[i])->eval(&input);
-        if (answer.state != GATE_YES) {
-            is_yes = false;
-            struct gate_answer *slot =
-                arena_push(arena, &refusal->answers, &refusal->answer_count, sizeof(*slot));
-            *slot = answer;
-        }
-    }
-    return is_yes;
-}
-
-struct json *revise_except_down(const struct facts *facts)
+/* Arguments of a gate that leave out nodes that cannot be read. */
+static struct json *except_down(const struct facts *facts)
 {
     struct json *args = js_object();
     AUTO_JSON names = js_array();
@@ -162,6 +143,78 @@ struct json *revise_except_down(const struct facts *facts)
     }
     js_put(args, "except", js_ref(names));
     return args;
+}
+
+static void push_answers(const struct revise_request *request, const struct facts *facts,
+    const char *gate, struct json *args, struct plan_refusal *refusal, struct arena *arena)
+{
+    const char *names[TOPOLOGY_SWAP_MAX];
+    rolling_topology_gates(rolling_topology_of(facts), gate, names);
+    for (size_t i = 0; names[i] != NULL; i++) {
+        const struct gate_input input = {facts, request->rolling.rules, args, arena};
+        struct gate_answer *slot =
+            arena_push(arena, &refusal->answers, &refusal->answer_count, sizeof(*slot));
+        *slot = gate_find(names[i])->eval(&input);
+    }
+}
+
+static int64_t count_slots(const char *ranges)
+{
+    struct str rest = str_of(ranges);
+    struct str range;
+    int64_t count = 0;
+    while (str_cut(&rest, ' ', &range)) {
+        struct str word;
+        int64_t first = 0;
+        int64_t last = 0;
+        (void)str_cut(&range, '-', &word);
+        if (str_to_int64(word, &first)) {
+            count += range.data != NULL && str_to_int64(range, &last) ? last - first + 1 : 1;
+        }
+    }
+    return count;
+}
+
+/* Shards are numbered by the primaries in sight: with one missing, the others have other names. */
+static bool is_every_shard_in_sight(const struct facts *facts)
+{
+    enum { SLOT_COUNT = 16384 };
+    if (facts_have_one_primary(facts)) {
+        return facts_primary_of(facts, "shard-1") != NULL;
+    }
+    int64_t count = 0;
+    for (size_t i = 0; i < facts->node_count; i++) {
+        count += facts->nodes[i].is_reachable ? count_slots(facts->nodes[i].slots) : 0;
+    }
+    return count >= SLOT_COUNT;
+}
+
+bool revise_is_whole(const struct revise_request *request, const struct facts *facts,
+    struct plan_refusal *refusal, struct arena *arena)
+{
+    if (is_every_shard_in_sight(facts)) {
+        return true;
+    }
+    AUTO_JSON args = except_down(facts);
+    push_answers(request, facts, "cluster_ok", args, refusal, arena);
+    return false;
+}
+
+bool revise_is_fed(const struct revise_request *request, const struct facts *facts,
+    const struct fact_node *node, struct plan_refusal *refusal, struct arena *arena)
+{
+    AUTO_JSON args = js_object();
+    struct json *nodes = js_array();
+    struct json *item = js_object();
+    js_put_text(item, "node", node->name);
+    js_put_text(item, "shard", node->shard);
+    js_put_text(item, "series", node->series);
+    js_push(nodes, item);
+    js_put(args, "nodes", nodes);
+    push_answers(request, facts, "way_back_fed", args, refusal, arena);
+    const bool is_closed = refusal->answers[refusal->answer_count - 1].state > GATE_NOT_YET;
+    refusal->answer_count -= !is_closed;
+    return !is_closed;
 }
 
 void revise_keep_artefact(const struct revise_request *request, struct plan *plan)

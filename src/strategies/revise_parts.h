@@ -28,16 +28,19 @@ struct facts revise_complete(const struct revise_request *request, struct arena 
 /* Has the run itself taken the node out? */
 bool revise_has_taken_out(const struct revise_request *request, const struct fact_node *node);
 
-/* Pushes what a gate with these arguments (taken over) says, unless it is yes. */
-bool revise_ask(const struct revise_request *request, const struct facts *facts, const char *gate,
-    struct json *args, struct plan_refusal *refusal, struct arena *arena);
+/* Is a primary of every shard in sight? Else nothing can be planned: false, with what the cluster
+ * says of itself. */
+bool revise_is_whole(const struct revise_request *request, const struct facts *facts,
+    struct plan_refusal *refusal, struct arena *arena);
+
+/* May the old node's shard fail back to it? A link that is down for a moment is waited for by the
+ * step's gates. False: it is closed, with the reason. */
+bool revise_is_fed(const struct revise_request *request, const struct facts *facts,
+    const struct fact_node *node, struct plan_refusal *refusal, struct arena *arena);
 
 /* Adds a step that deletes what the run has set aside on the node. */
 void revise_add_drop(
     struct rolling *rolling, struct plan_phase *phase, const struct fact_node *node);
-
-/* Arguments of a gate that leave out nodes that cannot be read. Owns: the caller. */
-MUST_USE struct json *revise_except_down(const struct facts *facts);
 
 /* Fills is_wider and diff (revise_compare.c). */
 void revise_compare(const struct revise_request *request, const struct plan *now,

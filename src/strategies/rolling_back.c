@@ -247,16 +247,8 @@ static const struct fact_node *find_way_back(
                 primary->name, goal->product, goal->version));
         return NULL;
     }
-    struct json *args = js_object();
-    struct json *nodes = js_array();
-    struct json *item = js_object();
-    js_put_text(item, "node", node->name);
-    js_put_text(item, "shard", shard);
-    js_put_text(item, "series", node->series);
-    js_push(nodes, item);
-    js_put(args, "nodes", nodes);
-    const bool is_fed = revise_ask(
-        back->request, back->rolling.facts, "way_back_fed", args, back->refusal, back->arena);
+    const bool is_fed =
+        revise_is_fed(back->request, back->rolling.facts, node, back->refusal, back->arena);
     return is_fed ? node : NULL;
 }
 
@@ -547,8 +539,7 @@ bool rolling_back(const struct revise_request *request, struct arena *arena, str
     };
     ret_plan->revision = request->plan->revision + 1;
     find_homes(&back);
-    if (revise_ask(
-            request, &complete, "cluster_ok", revise_except_down(&complete), ret_refusal, arena)) {
+    if (revise_is_whole(request, &complete, ret_refusal, arena)) {
         find_back_shards(&back);
     }
     if (ret_refusal->answer_count > 0) {
