@@ -107,7 +107,14 @@ static struct err *guards_cut_over(
     const struct guards *guards = (struct guards *)guard;
     AUTO_FREE char *base = NULL;
     AUTO_CLOSE log_fd = -1;
-    struct err *err = guard_files_begin(guards->directory, call->run, call->step, &base, &log_fd);
+    /* Never two guards: what earlier attempts, steps or runs left is over and decided first. */
+    struct err *err = guards_settle(call, guard, order);
+    if (err == NULL) {
+        err = guard_await_quiet(call, guards->directory);
+    }
+    if (err == NULL) {
+        err = guard_files_begin(guards->directory, call->run, call->step, &base, &log_fd);
+    }
     if (err != NULL) {
         return err;
     }

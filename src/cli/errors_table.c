@@ -75,6 +75,8 @@ const struct error_row error_rows[] = {
         "look there with `upshift status`; nothing was sent to the node"},
     {"cutover_backed", EXIT_REFUSED, "a cut-over was given back: the old primary serves",
         "read why; `upshift resume` tries again"},
+    {"cutover_busy", EXIT_LOCKED, "an earlier cut-over is still under way",
+        "it ends by itself within a minute; `upshift resume` then"},
     {"cutover_unclear", EXIT_CANNOT_SEE,
         "after a cut-over nobody can tell which server shall serve",
         "do what the message says; nothing is merged by itself"},

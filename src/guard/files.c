@@ -200,6 +200,38 @@ struct err *guard_await_end(const struct call *call, const char *base, const cha
         "find the process that holds the file (fuser), end it, then `upshift resume`");
 }
 
+/* Is anybody at work there? */
+static bool is_busy(const char *directory)
+{
+    DIR *folder = opendir(directory);
+    const struct dirent *entry;
+    bool is_alive = false;
+    while (!is_alive && folder != NULL && (entry = readdir(folder)) != NULL) {
+        const size_t size = strlen(entry->d_name);
+        if (size > 4 && strcmp(entry->d_name + size - 4, ".log") == 0) {
+            AUTO_FREE char *base = mem_format("%s/%.*s", directory, (int)size - 4, entry->d_name);
+            is_alive = guard_is_alive(base, ".log") || guard_is_alive(base, ".timer.lock");
+        }
+    }
+    if (folder != NULL) {
+        (void)closedir(folder);
+    }
+    return is_alive;
+}
+
+struct err *guard_await_quiet(const struct call *call, const char *directory)
+{
+    while (is_busy(directory)) {
+        if (call_left_ms(call) == 0) {
+            return err_code(err_new(ERR_UNREACHABLE, directory,
+                                "an earlier cut-over is still under way: nothing was begun"),
+                "cutover_busy");
+        }
+        clock_wait_ms(call->clock, LOOK_MS);
+    }
+    return NULL;
+}
+
 struct err *guard_timer_arm(const char *base)
 {
     AUTO_FREE char *path = mem_format("%s.timer", base);

@@ -51,6 +51,10 @@ bool guard_is_alive(const char *base, const char *suffix);
  * wake up later and act). Errors: ERR_UNKNOWN, code "cutover_unclear" it cannot be ended. */
 MUST_USE struct err *guard_await_end(const struct call *call, const char *base, const char *suffix);
 
+/* Waits until no guard and no timer of any step or run lives in that folder; ends none of them.
+ * Errors: ERR_UNREACHABLE, code "cutover_busy", at the deadline. */
+MUST_USE struct err *guard_await_quiet(const struct call *call, const char *directory);
+
 /* The timer's file. Arming fails when it is there. Disarming is true for exactly one who tries. */
 MUST_USE struct err *guard_timer_arm(const char *base);
 bool guard_timer_is_armed(const char *base);

@@ -171,6 +171,13 @@ static struct err *decide(const struct settling *settling)
     }
 }
 
+/* The last attempt said so itself; what came before it was decided before it began. */
+static bool has_ended_well(const struct settling *settling)
+{
+    const enum guard_state state = settling->traces[settling->trace_count - 1].state;
+    return state == GUARD_RELEASED || state == GUARD_RELEASED_BACK;
+}
+
 struct err *guard_settle_left(const struct call *call, const char *directory,
     const struct guard_config *config, const struct guard_env *env)
 {
@@ -189,11 +196,11 @@ struct err *guard_settle_left(const struct call *call, const char *directory,
     if (err == NULL) {
         err = await_guards(call, &settling, &arena);
     }
-    if (err == NULL) {
+    if (err == NULL && !has_ended_well(&settling)) {
         err = cutover_open(call, env->cutover, &parties, &settling.hands.session);
-    }
-    if (err == NULL) {
-        err = decide(&settling);
+        if (err == NULL) {
+            err = decide(&settling);
+        }
     }
     if (err == NULL) {
         err = end_timers(&settling);

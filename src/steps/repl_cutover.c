@@ -114,13 +114,22 @@ static struct err *repl_cutover_verify(struct call *call, const struct bound *bo
     return NULL;
 }
 
+/* Both are still this controller's to act on? A guard is not asked again once it holds. */
+static struct err *repl_cutover_check_claim(
+    const struct call *call, const struct cutover_parties *parties)
+{
+    struct err *err = call_check_claim(call, parties->primary->name);
+    return err != NULL ? err : call_check_claim(call, parties->heir->name);
+}
+
 static struct err *repl_cutover_order(const struct call *call, const struct bound *bound,
     const struct before *before, struct guard_order *ret_order)
 {
     const char *fence = js_get_text(before->values, "fence");
     *ret_order = (struct guard_order){.fence_before = fence == NULL ? "0" : fence,
         .hold_limit_ms = call->world->cluster->policy.hold_limit_ms};
-    return repl_cutover_parties(call, bound->args, &ret_order->parties);
+    struct err *err = repl_cutover_parties(call, bound->args, &ret_order->parties);
+    return err != NULL ? err : repl_cutover_check_claim(call, &ret_order->parties);
 }
 
 static struct err *repl_cutover_apply(

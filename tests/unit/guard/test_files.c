@@ -107,6 +107,25 @@ static void the_lock_lives_in_the_process_that_inherited_it(void **UNUSED(state)
     assert_false(guard_is_alive(base, ".log"));
 }
 
+static void nobody_begins_beside_a_guard_of_another_run(void **UNUSED(state))
+{
+    AUTO_FREE char *base = NULL;
+    int fd = -1;
+    begin(&base, &fd);
+    const pid_t pid = start_frozen(fd);
+    fs_close_slot(&fd);
+    const struct call call = {
+        .clock = clock_system(), .deadline_ms = clock_now_ms(clock_system()) + 50};
+    AUTO_ERR busy = guard_await_quiet(&call, directory);
+    assert_non_null(busy);
+    assert_string_equal(busy->code, "cutover_busy");
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0); /* it was not ended */
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    AUTO_ERR quiet = guard_await_quiet(&call, directory);
+    assert_null(quiet);
+}
+
 static void a_frozen_guard_is_ended_at_the_deadline(void **UNUSED(state))
 {
     AUTO_FREE char *base = NULL;
@@ -141,6 +160,7 @@ int main(void)
         cmocka_unit_test(a_log_tells_the_last_state_and_whether_it_was_committed),
         cmocka_unit_test(exactly_one_disarms_a_timer),
         cmocka_unit_test(the_lock_lives_in_the_process_that_inherited_it),
+        cmocka_unit_test(nobody_begins_beside_a_guard_of_another_run),
         cmocka_unit_test(a_frozen_guard_is_ended_at_the_deadline),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

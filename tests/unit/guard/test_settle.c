@@ -75,6 +75,17 @@ static void settling_twice_changes_nothing(void **UNUSED(state))
     expect_settled(&scene, "n1");
 }
 
+static void what_has_ended_by_itself_is_left_alone(void **UNUSED(state))
+{
+    AUTO_SCENE scene;
+    open_held(&scene, GUARD_PROVEN);
+    scene_write_state(&scene, GUARD_BACKING);
+    scene_write_state(&scene, GUARD_RELEASED_BACK);
+    AUTO_ERR err = scene_settle(&scene);
+    assert_null(err);
+    assert_true(scene_view(&scene, "n1").is_fenced); /* by somebody else, then */
+}
+
 static void where_no_guard_was_nothing_is_touched(void **UNUSED(state))
 {
     AUTO_SCENE scene;
@@ -161,6 +172,7 @@ int main(void)
         cmocka_unit_test(committed_but_not_promoted_goes_back),
         cmocka_unit_test(promoted_goes_forward),
         cmocka_unit_test(settling_twice_changes_nothing),
+        cmocka_unit_test(what_has_ended_by_itself_is_left_alone),
         cmocka_unit_test(where_no_guard_was_nothing_is_touched),
         cmocka_unit_test(of_two_that_take_writes_the_old_one_is_fenced_after_a_commit),
         cmocka_unit_test(of_two_that_take_writes_the_heir_is_fenced_without_a_commit),
