@@ -52,6 +52,23 @@ static bool rolling_on(const struct revise_request *request, struct arena *arena
     return true;
 }
 
+/* A restart knows no target, so facts do not say which nodes it has done; a switchover is one act.
+ * Neither is worth guessing about. */
+static bool is_same_version(
+    const struct revise_request *request, struct arena *arena, struct plan_refusal *ret_refusal)
+{
+    const char *action = request->plan->request.action;
+    if (!text_equal(action, "restart") && !text_equal(action, "switchover")) {
+        return false;
+    }
+    ret_refusal->answers = arena_alloc(arena, sizeof(*ret_refusal->answers));
+    ret_refusal->answer_count = 1;
+    ret_refusal->answers[0] = (struct gate_answer){GATE_NEVER, "plan_again",
+        arena_format(arena, "what is left of a %s is not planned anew", action),
+        "end it with `upshift abort`, look at the cluster, and begin again"};
+    return true;
+}
+
 bool revise_plan(const struct revise_request *request, struct arena *arena, struct plan *ret_plan,
     struct revise_result *ret_result, struct plan_refusal *ret_refusal)
 {
@@ -60,6 +77,9 @@ bool revise_plan(const struct revise_request *request, struct arena *arena, stru
         (request->why == REVISE_WORLD && text_equal(request->plan->direction, "back"));
     *ret_result = (struct revise_result){0};
     *ret_refusal = (struct plan_refusal){0};
+    if (is_same_version(request, arena, ret_refusal)) {
+        return false;
+    }
     const bool is_planned = is_back ? rolling_back(request, arena, ret_plan, ret_refusal)
                                     : rolling_on(request, arena, ret_plan, ret_refusal);
     if (!is_planned) {

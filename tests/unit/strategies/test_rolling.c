@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "story.h"
 #include "strategies/gates.h"
+#include "strategies/revise.h"
 
 #define NEW "\"version\": \"7.0.15\", \"series\": \"redis/7.0\", \"rdb_version\": 10"
 
@@ -323,9 +324,30 @@ static void a_node_that_is_down_is_not_taken_for_upgraded(void **UNUSED(state))
     assert_string_equal(refusal.answers[0].gate, "all_reachable");
 }
 
+/* They name no target: what they have done cannot be told from facts. */
+static void what_changes_no_version_is_not_planned_anew(void **UNUSED(state))
+{
+    const char *const actions[] = {"restart", "switchover"};
+    const enum revise_why whys[] = {REVISE_WORLD, REVISE_BACK, REVISE_FORWARD};
+    for (size_t i = 0; i < ARRAY_COUNT(actions) * ARRAY_COUNT(whys); i++) {
+        AUTO_ARENA arena = {0};
+        struct plan present = {.direction = "forward", .request = {.action = actions[i % 2]}};
+        const struct revise_request request = {.why = whys[i / 2], .plan = &present};
+        AUTO_PLAN plan = {0};
+        struct revise_result result;
+        struct plan_refusal refusal;
+        assert_false(revise_plan(&request, &arena, &plan, &result, &refusal));
+        assert_int_equal(refusal.answer_count, 1);
+        assert_int_equal(refusal.answers[0].state, GATE_NEVER);
+        assert_non_null(strstr(refusal.answers[0].reason, actions[i % 2]));
+        assert_non_null(strstr(refusal.answers[0].remedy, "upshift abort"));
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest others[] = {
+        cmocka_unit_test(what_changes_no_version_is_not_planned_anew),
         cmocka_unit_test(irrelevant_facts_give_the_same_bytes),
         cmocka_unit_test(relevant_facts_give_other_bytes),
         cmocka_unit_test(switchovers_end_although_an_old_node_holds_less),
