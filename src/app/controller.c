@@ -1,6 +1,7 @@
 #include "app/controller.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -480,6 +481,7 @@ static int serve(struct controller *controller)
 int controller_main(const struct controller_tables *tables)
 {
     block_signals();
+    (void)mallopt(M_ARENA_MAX, 1); /* a heap per thread would hold twice what is needed */
     AUTO_JSON request = NULL;
     struct controller *controller = mem_alloc(sizeof(*controller));
     controller->tables = tables;
