@@ -17,11 +17,14 @@ def outs_at_once(scene):
         words = (record.get("step") or "").split("/")
         if len(words) == 3 and words[2] == "stop" and record["type"] == "intent":
             out[words[1]] = words[0]
-        if len(words) == 3 and words[2] == "start" and record["type"] == "outcome":
+        is_back = len(words) == 3 and record["type"] == "outcome" and (
+            words[2] == "start" or record["body"]["state"] == "absent")
+        if is_back:  # or never taken: a gate turned red after the intent
             out.pop(words[1], None)
         most = max(most, len(out))
         shards = list(out.values())
-        most_of_shard = max([most_of_shard, *map(shards.count, shards)])
+        of_one_shard = max(map(shards.count, shards), default=0)
+        most_of_shard = max(most_of_shard, of_one_shard)
     return most, most_of_shard
 
 
