@@ -446,8 +446,8 @@ static void replan(struct bench *bench, const struct run_task *task, struct run_
     }
     if (bench->replan.is_blind) {
         result->err = err_new(ERR_UNREACHABLE, "toy", "cannot see");
-    } else if (bench->replan.is_refused) {
-        add_answer(result, GATE_NEVER, "no plan leads there");
+    } else if (bench->replan.refusal != GATE_YES) {
+        add_answer(result, bench->replan.refusal, "no plan leads there");
     } else if (task->replan == RUN_REPLAN_BACK) {
         result->plan = plan_back(bench);
     } else if (task->replan == RUN_REPLAN_FORWARD) {

@@ -34,7 +34,8 @@ struct bench_step {
 /* What planning anew says. As it is: a rollback takes back each upgraded node, the other two plan
  * what is left (or all of it) with other arguments. */
 struct bench_replan {
-    bool is_refused, is_blind, is_wider;
+    enum gate_state refusal; /* YES: there is none */
+    bool is_blind, is_wider;
     bool is_same;   /* the old remainder once more */
     bool is_unable; /* there is nobody who plans */
     int count;      /* how often it was asked for */

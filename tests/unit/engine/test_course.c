@@ -161,7 +161,7 @@ static void a_rollback_that_no_plan_leads_to_asks(void **state)
 {
     struct bench *bench = *state;
     go_to_soak(bench);
-    bench->replan.is_refused = true;
+    bench->replan.refusal = GATE_NEVER;
     bench_operator(bench, RUN_COMMAND_ROLLBACK);
     bench_run(bench, 3000);
     assert_int_equal(bench->state.status, RUN_PAUSED);
@@ -173,6 +173,19 @@ static void a_rollback_that_no_plan_leads_to_asks(void **state)
     bench_operator(bench, RUN_COMMAND_RESUME);
     bench_run(bench, 3000);
     assert_int_equal(bench->state.status, RUN_SOAKING);
+}
+
+static void a_rollback_that_cannot_be_planned_yet_is_waited_for(void **state)
+{
+    struct bench *bench = *state;
+    go_to_soak(bench);
+    bench->replan.refusal = GATE_NOT_YET;
+    bench_operator(bench, RUN_COMMAND_ROLLBACK);
+    bench_run(bench, 5000);
+    assert_int_equal(bench->state.status, RUN_RUNNING);
+    assert_true(bench->replan.count > 3);
+    bench->replan.refusal = GATE_YES;
+    assert_rolled_back(bench);
 }
 
 static void a_second_rollback_is_said_to_be_under_way(void **state)
@@ -345,6 +358,20 @@ static void policy_does_not_turn_what_has_no_way_back(void **state)
     assert_int_equal(bench->state.revision_count, 0);
 }
 
+static void policy_does_not_turn_a_run_whose_way_back_has_closed(void **state)
+{
+    struct bench *bench = *state;
+    bench->plan.policy.on_failure = "rollback";
+    bench->during = GATE_NEVER;
+    bench->steps[8].has_no_effect = true;
+    bench_begin(bench, false);
+    bench_run(bench, 5000);
+    assert_int_equal(bench->state.way_back, RUN_WAY_BACK_CLOSED);
+    assert_int_equal(bench->state.status, RUN_PAUSED);
+    assert_int_equal(bench->state.revision_count, 0);
+    assert_false(is_offered(bench, "rollback"));
+}
+
 static void a_failed_step_stops_no_other_by_policy(void **state)
 {
     struct bench *bench = *state;
@@ -396,6 +423,7 @@ int main(void)
         CASE(a_closed_way_back_refuses_with_its_reason),
         CASE(finalizing_refuses_a_rollback),
         CASE(a_rollback_that_no_plan_leads_to_asks),
+        CASE(a_rollback_that_cannot_be_planned_yet_is_waited_for),
         CASE(a_second_rollback_is_said_to_be_under_way),
         CASE(going_back_goes_on_beside_a_failed_step_and_then_asks),
         CASE(a_node_that_fails_to_go_back_keeps_no_other_from_it),
@@ -408,6 +436,7 @@ int main(void)
         CASE(a_gate_that_stays_red_turns_the_run_by_policy_and_never_asks),
         CASE(what_needs_a_human_is_asked_whatever_the_policy),
         CASE(policy_does_not_turn_what_has_no_way_back),
+        CASE(policy_does_not_turn_a_run_whose_way_back_has_closed),
         CASE(a_failed_step_stops_no_other_by_policy),
         CASE(independent_steps_go_on_by_policy),
     };

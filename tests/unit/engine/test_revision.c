@@ -68,7 +68,7 @@ static void a_refused_plan_is_a_question_with_its_reasons(void **state)
 {
     struct bench *bench = *state;
     break_assumption(bench, 8);
-    bench->replan.is_refused = true;
+    bench->replan.refusal = GATE_NEVER;
     bench_begin(bench, false);
     bench_run(bench, 3000);
     assert_int_equal(bench->state.reason_count, 2);
