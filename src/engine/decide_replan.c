@@ -62,7 +62,8 @@ bool replan_back_by_policy(struct turn *turn, const struct json *reasons)
 void replan_advance(struct turn *turn)
 {
     struct run_state *state = turn->state;
-    if (state->is_replanning || state->is_ending) {
+    const bool is_leaving = state->is_ending && state->status == RUN_PAUSED;
+    if (state->is_replanning || is_leaving) {
         return;
     }
     if (state->replan_wait.next_ms > turn->event->now_ms) {
