@@ -6,6 +6,7 @@
 #   make fuzz       each fuzzer for 60 s        make bench    measurements
 #   make long-kill, long-nodes, long-data, long-writes: tests of up to 20 minutes each
 #   make mutants    breaks the source in many places and wants a test to notice each
+#   make sim SEEDS=1000000 so many simulated runs, on all processors
 #   make torture    every single thing goes wrong once, and in pairs: an hour
 #   make tidy       the source rules alone      make install  into PREFIX (/usr/local)
 #
@@ -47,6 +48,10 @@ long-kill long-nodes long-data long-writes: all
 mutants: all
 	scripts/mutants --build $(BUILD)
 
+SEEDS ?= 10000
+sim: all
+	tests/sim/run $(BUILD)/tests/sim/sim_seeds $(SEEDS)
+
 torture: all
 	$(BUILD)/tests/torture/torture --whole 1/2 & first=$$!; \
 	$(BUILD)/tests/torture/torture --whole 2/2 && wait $$first
@@ -60,4 +65,4 @@ install: all
 clean:
 	rm -rf build build-asan build-tsan build-clang
 
-.PHONY: all test fuzz demo bench mutants torture tidy install clean long-kill long-nodes long-data long-writes
+.PHONY: all test fuzz demo bench mutants sim torture tidy install clean long-kill long-nodes long-data long-writes

@@ -8,13 +8,19 @@
 #include "base/str.h"
 #include "engine/loop.h"
 
+enum { FOLD_STRIDE = 7 }; /* of commits: comparing whole states is a third of the work */
+
 void invariants_init(struct invariants *invariants, struct stage *stage, const struct plan *plan,
     const struct memory_journal *journal)
 {
     *invariants = (struct invariants){.stage = stage, .plan = plan, .journal = journal};
     run_init(&invariants->folded, plan, "sim-1");
+    AUTO_FACTS facts = {0};
+    stage_read(stage, &facts);
     for (size_t i = 0; i < stage->cluster.node_count; i++) {
         invariants->start_counts[i] = sim_get_start_count(stage->sim, stage->cluster.nodes[i].name);
+        const char *version = facts.nodes[i].version;
+        invariants->start_versions[i] = version == NULL ? NULL : mem_strdup(version);
     }
 }
 
@@ -22,6 +28,9 @@ void invariants_release(struct invariants *invariants)
 {
     run_release(&invariants->folded);
     free(invariants->complaint);
+    for (size_t i = 0; i < SIM_NODES_MAX; i++) {
+        free(invariants->start_versions[i]);
+    }
 }
 
 void invariants_complain(struct invariants *invariants, const char *format, ...)
@@ -41,14 +50,15 @@ void invariants_complain(struct invariants *invariants, const char *format, ...)
 static void check_time_to_act(struct invariants *invariants, const struct run_task *task)
 {
     const struct run_state *folded = &invariants->folded;
-    const long step = run_find_step(folded, task->plan->id);
+    const struct run_step *step = &folded->steps[task->step];
     const bool is_at_rest = folded->status == RUN_PLANNED || folded->status == RUN_SOAKING ||
                             run_status_is_final(folded->status);
     if (is_at_rest) {
         invariants_complain(invariants, "%s acts while the run is %s", task->plan->id,
             run_status_names[folded->status]);
     }
-    if (run_phase_is_finalize(folded, folded->steps[step].phase) && !folded->is_finalizing) {
+    if (run_step_is_current(folded, step) && run_phase_is_finalize(folded, step->phase) &&
+        !folded->is_finalizing) {
         invariants_complain(invariants, "%s acts before anybody said finalize", task->plan->id);
     }
 }
@@ -63,12 +73,12 @@ void invariants_before_task(struct invariants *invariants, const struct run_task
         !memory_journal_has(invariants->journal, JOURNAL_INTENT, id, task->attempt, task->epoch)) {
         invariants_complain(invariants, "%s acts without an intent on disk", id);
     }
-    const long step = run_find_step(&invariants->folded, id);
-    if (task->kind == RUN_TASK_UNDO && !invariants->folded.steps[step].is_scope_open) {
+    if (task->kind == RUN_TASK_UNDO && !invariants->folded.steps[task->step].is_scope_open) {
         invariants_complain(invariants, "%s takes back what no record calls open", id);
     }
-    if (task->epoch < invariants->folded.epoch) {
-        invariants_complain(invariants, "a task of epoch %lld after one of epoch %lld began",
+    const bool is_act = task->kind == RUN_TASK_APPLY || task->kind == RUN_TASK_UNDO;
+    if (is_act && task->epoch < invariants->folded.epoch) {
+        invariants_complain(invariants, "an act of epoch %lld after one of epoch %lld began",
             (long long)task->epoch, (long long)invariants->folded.epoch);
     }
 }
@@ -93,8 +103,9 @@ static int64_t count_taken(const struct invariants *invariants, const struct pla
 
 static void check_budget(struct invariants *invariants)
 {
-    for (size_t g = 0; g < invariants->plan->group_count; g++) {
-        const struct plan_group *group = &invariants->plan->groups[g];
+    const struct plan *plan = invariants->folded.plan;
+    for (size_t g = 0; g < plan->group_count; g++) {
+        const struct plan_group *group = &plan->groups[g];
         const int64_t count = count_taken(invariants, group);
         if (count > group->max_unavailable) {
             invariants_complain(invariants,
@@ -133,18 +144,26 @@ void invariants_after_task(
     }
 }
 
-void invariants_after_commit(struct invariants *invariants, const struct run_state *state)
+static void compare_fold(struct invariants *invariants, const struct run_state *state)
 {
-    const struct memory_journal *journal = invariants->journal;
-    engine_fold_all(&invariants->folded, journal->records + invariants->folded_count,
-        journal->record_count - invariants->folded_count);
-    invariants->folded_count = journal->record_count;
     AUTO_JSON folded = run_to_json(&invariants->folded);
     AUTO_JSON live = run_to_json(state);
     if (!js_equal(folded, live)) {
         AUTO_FREE char *a = js_write(folded);
         AUTO_FREE char *b = js_write(live);
         invariants_complain(invariants, "the journal folds to %.200s, the engine has %.200s", a, b);
+    }
+}
+
+void invariants_after_commit(struct invariants *invariants, const struct run_state *state)
+{
+    const struct memory_journal *journal = invariants->journal;
+    engine_fold_all(&invariants->folded, journal->records + invariants->folded_count,
+        journal->record_count - invariants->folded_count);
+    invariants->folded_count = journal->record_count;
+    const bool is_sampled = ++invariants->commit_count % FOLD_STRIDE == 0;
+    if (is_sampled || run_status_is_final(state->status)) {
+        compare_fold(invariants, state);
     }
     if (state->status == RUN_PAUSED && state->has_question && state->reason_count == 0) {
         invariants_complain(invariants, "the run asks without a reason");
@@ -202,9 +221,23 @@ static void check_complete(struct invariants *invariants, const struct facts *fa
         const int64_t started =
             sim_get_start_count(invariants->stage->sim, node->name) - invariants->start_counts[i];
         const int64_t planned = has_restart(invariants->plan, node->name) ? 1 : 0;
-        if (started != planned && !invariants->may_lose) {
+        const bool is_counted = invariants->folded.revision_count == 0 && !invariants->may_lose;
+        if (started != planned && is_counted) {
             invariants_complain(invariants, "%s was started %lld times, planned were %lld",
                 node->name, (long long)started, (long long)planned);
+        }
+    }
+}
+
+static void check_rolled_back(struct invariants *invariants, const struct facts *facts)
+{
+    for (size_t i = 0; i < facts->node_count; i++) {
+        const struct fact_node *node = &facts->nodes[i];
+        if (!is_in_service(node) || !node->is_cluster_ok) {
+            invariants_complain(invariants, "rolled back, and %s does not serve", node->name);
+        } else if (!text_equal(node->version, invariants->start_versions[i])) {
+            invariants_complain(invariants, "rolled back, and %s runs %s, not %s as before",
+                node->name, node->version, invariants->start_versions[i]);
         }
     }
 }
@@ -226,6 +259,8 @@ void invariants_at_end(struct invariants *invariants)
     check_scopes(invariants, &facts);
     if (invariants->folded.status == RUN_COMPLETE) {
         check_complete(invariants, &facts);
+    } else if (invariants->folded.status == RUN_ROLLED_BACK) {
+        check_rolled_back(invariants, &facts);
     } else if (invariants->folded.status == RUN_ABORTED) {
         check_aborted(invariants, &facts);
     }

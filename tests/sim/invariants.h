@@ -18,8 +18,10 @@ struct invariants {
     bool is_taken[SIM_NODES_MAX]; /* we took the node out and it does not serve yet */
     size_t taken_count;
     int64_t start_counts[SIM_NODES_MAX]; /* before the run */
+    char *start_versions[SIM_NODES_MAX]; /* owned */
     struct run_state folded;             /* from the journal alone */
     size_t folded_count;
+    size_t commit_count;
     char *complaint; /* NULL: all is well; owned */
 };
 

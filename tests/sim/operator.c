@@ -1,4 +1,5 @@
 /* The operator of a universe: answers what the run asks, and types what nobody asked for. */
+#include "base/mem.h"
 #include "base/str.h"
 #include "universe_parts.h"
 
@@ -67,6 +68,13 @@ static void answer_question(struct universe *universe, struct event *ret_event)
         start_dead_nodes(universe);
     }
     fill_command(universe, RUN_COMMAND_RESUME, ret_event);
+    const char *digest = js_get_text(universe->state.proposal, "digest");
+    if (digest != NULL) { /* a wider plan: as good as any */
+        universe->body = js_object();
+        AUTO_FREE char *answer = mem_format("accept %s", digest);
+        js_put_text(universe->body, "answer", answer);
+        ret_event->answer = js_get_text(universe->body, "answer");
+    }
 }
 
 /* What a run at rest waits for. */
@@ -97,7 +105,7 @@ static bool answer_run(struct universe *universe, struct event *ret_event)
 /* Somebody types what nobody asked for. */
 static bool meddle(struct universe *universe, struct event *ret_event)
 {
-    if (universe->state.status == RUN_PLANNED ||
+    if (universe->state.status == RUN_PLANNED || universe->state.status == RUN_CLAIMING ||
         !universe_happens(universe, universe->options->trouble.meddle_permille)) {
         return false;
     }
@@ -109,20 +117,37 @@ static bool meddle(struct universe *universe, struct event *ret_event)
     return true;
 }
 
-static bool abort_when_told(struct universe *universe, struct event *ret_event)
+/* Commands that are typed once, at their time. */
+static bool order_when_told(struct universe *universe, struct event *ret_event)
 {
-    const int64_t at_ms = universe->options->abort_at_ms;
-    if (universe->has_aborted || at_ms == 0 || universe->state.status == RUN_PLANNED ||
-        universe_now(universe) - universe->started_ms < at_ms) {
-        return false;
+    const struct universe_options *options = universe->options;
+    const struct {
+        int64_t at_ms;
+        enum run_command command;
+        const char *answer;
+    } orders[] = {
+        {options->abort_at_ms, RUN_COMMAND_ABORT, NULL},
+        {options->rollback_at_ms, RUN_COMMAND_ROLLBACK, NULL},
+        {options->forward_at_ms, RUN_COMMAND_RESUME, "forward"},
+    };
+    const int64_t lived_ms = universe_now(universe) - universe->started_ms;
+    for (size_t i = 0; i < ARRAY_COUNT(orders); i++) {
+        const size_t bit = (size_t)1 << i;
+        const bool is_due = orders[i].at_ms > 0 && lived_ms >= orders[i].at_ms;
+        if (!is_due || (universe->orders_done & bit) != 0 ||
+            universe->state.status == RUN_PLANNED || universe->state.status == RUN_CLAIMING) {
+            continue;
+        }
+        universe->orders_done |= bit;
+        fill_command(universe, orders[i].command, ret_event);
+        ret_event->answer = orders[i].answer;
+        return true;
     }
-    universe->has_aborted = true;
-    fill_command(universe, RUN_COMMAND_ABORT, ret_event);
-    return true;
+    return false;
 }
 
 bool universe_operate(struct universe *universe, struct event *ret_event)
 {
-    return abort_when_told(universe, ret_event) || answer_run(universe, ret_event) ||
+    return order_when_told(universe, ret_event) || answer_run(universe, ret_event) ||
            meddle(universe, ret_event);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/replan.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -129,6 +130,22 @@ static void hand_over(struct universe *universe, const struct run_task *task)
     universe->tasks[universe->task_count++] = *task;
 }
 
+static struct err *replan(
+    struct call *call, void *context, const struct run_task *task, struct run_result *result)
+{
+    struct universe *universe = context;
+    const struct stage *stage = universe->options->stage;
+    const struct replan rest = {.inventory = &stage->inventory,
+        .cluster = &stage->cluster,
+        .rules = &stage->rules,
+        .world = sim_world(universe->sim),
+        .first = universe->options->plan,
+        .present = task->from,
+        .progress = task->progress,
+        .why = task->replan};
+    return replan_for_engine(call, &rest, &universe->executor, result);
+}
+
 static void submit(void *context, const struct run_task *task)
 {
     struct universe *universe = context;
@@ -168,6 +185,8 @@ static void bury(struct universe *universe)
         const size_t last = universe->task_count - 1;
         if (universe->is_dead && universe_draw(universe, 2) == 0) {
             run_result_free(do_task(universe, last));
+        } else if (universe->is_dead && universe_keep_ghost(universe, &universe->tasks[last])) {
+            universe->task_count--;
         } else {
             forget_task(&universe->tasks[last]);
             universe->task_count--;
@@ -290,6 +309,7 @@ static bool find_event(struct universe *universe, int64_t until_ms, struct event
     }
     freeze(universe);
     let_world_act(universe);
+    universe_let_rivals_act(universe);
     if (universe_operate(universe, ret_event) || answer_as_probe(universe, ret_event)) {
         return true;
     }
@@ -355,6 +375,7 @@ static const struct observer_ops observer = {on_records, on_reply, on_probe_stop
 static void live(struct universe *universe)
 {
     const bool is_resumed = universe->life_count++ > 0;
+    universe_act_as((int64_t)universe->life_count);
     universe->is_dead = false;
     run_init(&universe->state, universe->options->plan, "sim-1");
     engine_fold_all(&universe->state, universe->journal.records, universe->journal.record_count);
@@ -394,6 +415,7 @@ static void tell_end(struct universe *universe, struct universe_end *ret_end)
         .life_count = universe->life_count,
         .question_count = universe->question_count,
         .record_count = universe->journal.record_count,
+        .revision_count = universe->invariants.folded.revision_count,
     };
     for (size_t i = 0; i < universe->journal.record_count; i++) {
         ret_end->counts[universe->journal.records[i].type]++;
@@ -428,7 +450,10 @@ void universe_run(const struct universe_options *options, struct universe_end *r
         .run = "sim-1",
         .read_facts = read_facts,
         .facts_context = universe,
+        .replan = replan,
+        .replan_context = universe,
     };
+    universe_open_claims(universe);
     memory_journal_init(&universe->journal);
     universe->journal.draw_fate = universe_append_fate;
     universe->journal.context = universe;
@@ -446,5 +471,6 @@ void universe_run(const struct universe_options *options, struct universe_end *r
     invariants_release(&universe->invariants);
     memory_journal_release(&universe->journal);
     universe_watch_allocations(NULL);
+    universe_forget_ghost(universe);
     free(universe);
 }

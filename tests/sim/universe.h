@@ -26,6 +26,8 @@ struct universe_trouble {
     unsigned death_permille;  /* the controller dies: at each commit, send and answer */
     unsigned full_permille;   /* the journal cannot append: the controller ends */
     unsigned meddle_permille; /* an operator pauses, resumes, finalizes, ends the process */
+    unsigned rival_permille;  /* a second controller wants the nodes */
+    unsigned ghost_pct;       /* an act of a dead controller arrives when the next one works */
     unsigned wall_permille;   /* the wall clock jumps by up to a day; draws from its own seed */
 };
 
@@ -64,8 +66,11 @@ struct universe_options {
     int64_t trouble_ms; /* how long it may go wrong */
     const struct universe_strike *strikes;
     size_t strike_count;
-    int64_t abort_at_ms;   /* an operator aborts then; 0: never */
-    int64_t questions_max; /* then the operator aborts; 0: that is a failure */
+    bool has_claims;        /* the nodes are claimed, as on real hosts */
+    int64_t abort_at_ms;    /* an operator aborts then; 0: never */
+    int64_t rollback_at_ms; /* the same with rollback */
+    int64_t forward_at_ms;  /* the same with resume --forward */
+    int64_t questions_max;  /* then the operator aborts; 0: that is a failure */
     struct universe_event event;
     bool is_traced; /* tells the story on standard error */
 };
@@ -76,6 +81,7 @@ struct universe_end {
     size_t life_count; /* controllers */
     size_t question_count;
     size_t record_count;
+    size_t revision_count;
     size_t counts[JOURNAL_FINISH + 1];         /* of records by type */
     int64_t places[PLACE_COUNT];               /* how often each was passed since the last strike */
     size_t strikes_left;                       /* that hit nothing */

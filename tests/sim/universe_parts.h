@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 
+#include "app/claims.h"
 #include "base/random.h"
 #include "engine/executor.h"
 #include "invariants.h"
@@ -36,7 +37,10 @@ struct universe {
     size_t life_count, question_count;
     size_t strike_count; /* that have hit */
     int64_t places[PLACE_COUNT];
-    bool has_aborted;
+    size_t orders_done; /* bits: commands that were to be typed at a time */
+    struct claims claims, rival_claims;
+    struct run_task ghost; /* kind RUN_TASK_NONE: there is none */
+    int64_t ghost_at_ms, ghost_life;
     bool has_event_happened;
     bool is_over; /* nothing more can come of it */
 
@@ -74,6 +78,21 @@ void universe_wind_clock(struct universe *universe);
 
 /* Whose allocations may be struck: of the universe that was told last, or of none (NULL). */
 void universe_watch_allocations(struct universe *universe);
+
+/* --- rivals.c --- */
+
+/* Gives the executor the nodes' claims, if the universe has any. */
+void universe_open_claims(struct universe *universe);
+
+/* Which controller's process runs from now on. */
+void universe_act_as(int64_t life);
+
+/* A second controller, or what is left of a dead one, acts now if its time has come. */
+void universe_let_rivals_act(struct universe *universe);
+
+/* Keeps the task of a dead controller for later, or not. Owns: takes it when true. */
+bool universe_keep_ghost(struct universe *universe, const struct run_task *task);
+void universe_forget_ghost(struct universe *universe);
 
 /* --- operator.c --- */
 

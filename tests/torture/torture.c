@@ -28,7 +28,7 @@
 #include <sanitizer/lsan_interface.h>
 enum { SMALL_COUNT = 8, SMALL_PAIR_COUNT = 20 }; /* six times as slow */
 #else
-enum { SMALL_COUNT = 50, SMALL_PAIR_COUNT = 300 };
+enum { SMALL_COUNT = 25, SMALL_PAIR_COUNT = 150 };
 static void __lsan_disable(void)
 {
 }

@@ -30,8 +30,25 @@ static int compare_views(const void *a, const void *b)
     return strcmp(((const struct fact_view *)a)->id, ((const struct fact_view *)b)->id);
 }
 
-static void fill_views(
-    const struct sim *sim, const struct sim_node *node, struct arena *arena, struct fact_node *fact)
+/* What every viewer tells of a node: written once for all of them. */
+struct sim_spoken {
+    const char *id, *address, *slots;
+};
+
+static void speak(const struct sim *sim, struct arena *arena, struct sim_spoken *ret_spoken)
+{
+    for (int i = 0; i < sim->node_count; i++) {
+        const struct sim_node *node = &sim->nodes[i];
+        ret_spoken[i] = (struct sim_spoken){
+            .id = arena_strdup(arena, node->id),
+            .address = address_text(arena, node->inv),
+            .slots = slots_text(arena, sim, node->shard),
+        };
+    }
+}
+
+static void fill_views(const struct sim *sim, const struct sim_node *node,
+    const struct sim_spoken *spoken, struct arena *arena, struct fact_node *fact)
 {
     fact->views = arena_alloc_array(arena, (size_t)sim->node_count, sizeof(*fact->views));
     fact->view_count = (size_t)sim->node_count;
@@ -39,15 +56,15 @@ static void fill_views(
         const struct sim_view *view = &node->views[i];
         const struct sim_node *other = &sim->nodes[i];
         fact->views[i] = (struct fact_view){
-            .id = arena_strdup(arena, other->id),
-            .address = address_text(arena, other->inv),
+            .id = spoken[i].id,
+            .address = spoken[i].address,
             .role = view->role,
-            .primary_id = primary_id(arena, sim, view->primary),
+            .primary_id = view->primary < 0 ? NULL : spoken[view->primary].id,
             .is_myself = other == node,
             .is_failing = view->is_failing,
             .is_linked = view->is_linked,
             .epoch = view->epoch,
-            .slots = view->has_slots ? slots_text(arena, sim, other->shard) : NULL,
+            .slots = view->has_slots ? spoken[i].slots : NULL,
         };
     }
     qsort(fact->views, fact->view_count, sizeof(*fact->views), compare_views);
@@ -154,8 +171,8 @@ static void fill_files(const struct sim_node *node, struct arena *arena, struct 
     fact->cluster_file = "nodes.conf";
 }
 
-static void fill_node(
-    struct sim *sim, struct sim_node *node, struct arena *arena, struct fact_node *fact)
+static void fill_node(struct sim *sim, struct sim_node *node, const struct sim_spoken *spoken,
+    struct arena *arena, struct fact_node *fact)
 {
     fill_files(node, arena, fact);
     if (node->phase == SIM_DOWN || node->phase == SIM_STARTING) {
@@ -174,7 +191,7 @@ static void fill_node(
         return; /* a loading server does not talk about the cluster */
     }
     sim_refresh_view(sim, node, sim_index(sim, node));
-    fill_views(sim, node, arena, fact);
+    fill_views(sim, node, spoken, arena, fact);
     fill_cluster(sim, node, fact);
     fill_replication(sim, node, arena, fact);
     fill_storage(node, fact);
@@ -195,8 +212,10 @@ static struct err *topology_look(
     ret_facts->node_count = (size_t)sim->node_count;
     ret_facts->nodes =
         arena_alloc_array(&ret_facts->arena, ret_facts->node_count, sizeof(*ret_facts->nodes));
+    struct sim_spoken spoken[SIM_NODES_MAX];
+    speak(sim, &ret_facts->arena, spoken);
     for (int i = 0; i < sim->node_count; i++) {
-        fill_node(sim, &sim->nodes[i], &ret_facts->arena, &ret_facts->nodes[i]);
+        fill_node(sim, &sim->nodes[i], spoken, &ret_facts->arena, &ret_facts->nodes[i]);
     }
     pthread_mutex_unlock(&sim->mutex);
     facts_assign_shards(ret_facts);
