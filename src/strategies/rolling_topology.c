@@ -319,10 +319,11 @@ void rolling_topology_add_notes(struct rolling *rolling)
         return;
     }
     const struct inv_cluster *cluster = rolling->request->cluster;
-    add_topology_note(rolling, arena_format(&rolling->plan->arena,
-                                   "while the primary is changed writes wait, at most %" PRId64
-                                   " ms (policy.hold_limit_ms)",
-                                   cluster->policy.hold_limit_ms));
+    add_topology_note(
+        rolling, arena_format(&rolling->plan->arena,
+                     "while the primary is changed writes wait or are refused, at most %" PRId64
+                     " ms (policy.hold_limit_ms)",
+                     cluster->policy.hold_limit_ms));
     if (rolling->facts->sentinel_count > 0) {
         add_topology_note(rolling,
             "clients ask the Sentinels for the primary; the Sentinels themselves are restarted "

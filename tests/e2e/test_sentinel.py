@@ -160,6 +160,21 @@ def with_sentinels_the_way_back_loses_nothing_either(directory):
             assert "latency-tracking" not in node.config.read_text()
 
 
+def a_primary_is_handed_over_and_restarted_without_a_loss(directory):
+    with OnePrimary(directory, policy=PROBED) as scene:
+        scene.start("redis", "7.0")
+        cluster = scene.cluster
+        scene.run("switchover", "demo", "--to", "node-3", "--yes")
+        assert cluster.primary().name == "node-3"
+        check_files(scene)
+        show_stall(scene.report())
+        scene.run("restart", "demo", "--yes")
+        assert set(cluster.start_counts().values()) == {2}, cluster.start_counts()
+        assert set(cluster.versions().values()) == {"redis 7.0.15"}
+        check_files(scene)
+        check_nothing_lost(scene.report())
+
+
 def expect_refusal(scene, *words):
     """All of the words are among the reasons, soon: Sentinels take their time."""
     scene.cluster.wait_for(lambda: all(word in scene.refusal() for word in words), words)
@@ -211,6 +226,7 @@ if __name__ == "__main__":
         plain_replication_goes_to_valkey_under_load_and_tells_its_clients,
         plain_replication_goes_back_at_the_pause_point_and_loses_nothing,
         with_sentinels_the_way_back_loses_nothing_either,
+        a_primary_is_handed_over_and_restarted_without_a_loss,
         sentinels_that_would_not_do_are_refused,
         a_second_primary_and_a_file_that_would_make_one_are_refused,
         a_bare_failover_under_load_loses_writes_and_the_probe_says_so)
