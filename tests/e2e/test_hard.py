@@ -155,12 +155,31 @@ def half_open_links_to_a_node_hold_the_run_and_it_goes_on_by_itself(directory):
         finish(scene)
 
 
+def config_epochs_in_conflict_are_waited_out_and_the_plan_follows_the_roles(directory):
+    with Scene(directory, policy={"probe": {"mode": "off"}, "soak_s": 0}) as scene:
+        scene.start()
+        scene.run(*"upgrade demo 7.0 --yes --detach".split(), expected=18)
+        scene.cluster.wait_for(lambda: stops_begun(scene), "the first node")
+        scene.run("pause", "demo", expected=10)
+        for name in ("node-5", "node-6"):  # both take the next epoch without asking anybody
+            assert scene.cluster.call(node_named(scene, name),
+                                      "CLUSTER", "FAILOVER", "TAKEOVER") == "OK"
+        said = scene.run("resume", "demo", expected=12)
+        epochs = list(scene.shard_epochs().values())
+        assert len(set(epochs)) == len(epochs), epochs
+        assert scene.snapshot()["revision"] >= 1, said
+        scene.run("finalize", "demo", "--yes")
+        scene.cluster.wait_until_agreed()
+        assert set(scene.cluster.versions().values()) == {"redis 7.0.15"}
+
+
 CASES = (
     a_replica_that_never_catches_up_pauses_the_run_and_resume_finishes_it,
     a_switchover_that_times_out_is_tried_again_and_done,
     a_primary_without_a_synced_replica_is_refused_and_untouched,
     a_link_cut_in_the_soak_is_healed_by_the_backlog_and_nothing_is_lost,
     half_open_links_to_a_node_hold_the_run_and_it_goes_on_by_itself,
+    config_epochs_in_conflict_are_waited_out_and_the_plan_follows_the_roles,
 )
 
 if __name__ == "__main__":
