@@ -1,15 +1,16 @@
 /*
  * tests/e2e/cutover.c - one cut-over on real servers, without a run around it.
  *
- *     cutover (apply | stop | verify) INVENTORY CLUSTER DIRECTORY HEIR PRIMARY
+ *     cutover (apply | stop | verify | conform) INVENTORY CLUSTER DIRECTORY HEIR PRIMARY
  *
  * Does what the engine does with the step repl.cutover: captures before the first act and keeps
- * that in DIRECTORY, where the guards' logs are, too. Prints one JSON object. As a guard it can be
- * told to die (guard_faults.h).
+ * that in DIRECTORY, where the guards' logs are, too; or runs the conformance suite of cut-overs.
+ * Prints one JSON object. As a guard it can be told to die (guard_faults.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/guards.h"
 #include "app/world.h"
@@ -19,6 +20,7 @@
 #include "config/inventory.h"
 #include "guard_faults.h"
 #include "steps/steps.h"
+#include "unit/drivers/conformance_cutover.h"
 
 enum { APPLY_MS = 60000, BEFORE_SIZE_MAX = 4096 };
 
@@ -69,6 +71,17 @@ static struct err *act(struct attempt *attempt, const char *word)
     err = repl_cutover_ops.verify(&attempt->call, &bound, &before, &seen);
     attempt->seen = err == NULL ? (int)seen : -1;
     return err;
+}
+
+/* Prints on standard error: the answer is one object. */
+static int conform(const struct world *world, char **argv)
+{
+    struct cutover_fixture fixture = {.clock = clock_system(),
+        .cutover = world->cutover,
+        .parties = {.heir = inv_cluster_find_node(world->cluster, argv[5]),
+            .primary = inv_cluster_find_node(world->cluster, argv[6])}};
+    (void)dup2(STDERR_FILENO, STDOUT_FILENO);
+    return conformance_cutover_run(&fixture);
 }
 
 static void print_end(const struct attempt *attempt, struct err *err)
@@ -122,11 +135,14 @@ int main(int argc, char **argv)
     if (err == NULL) {
         err = world_open(inventory_find_cluster(&inventory, argv[3]), &world);
     }
-    if (err == NULL) {
-        err = run(argv, &world, &attempt);
+    int exit_status = 1;
+    if (err == NULL && strcmp(argv[1], "conform") == 0) {
+        exit_status = conform(&world, argv);
+    } else {
+        err = err == NULL ? run(argv, &world, &attempt) : err;
+        exit_status = err == NULL ? 0 : 1;
+        print_end(&attempt, err);
     }
-    const int exit_status = err == NULL ? 0 : 1;
-    print_end(&attempt, err);
     world_close(&world);
     config_complaints_release(&complaints);
     inventory_release(&inventory);

@@ -282,6 +282,25 @@ def a_hook_that_fails_is_told_and_stops_nothing(directory):
         scene.finish(gap_ms_max=500)
 
 
+def conforms(directory, version):
+    """What the simulation passes as well: tests/unit/drivers/conformance_cutover.c."""
+    with Scene(directory, version=version) as scene:
+        for writer in scene.writers:
+            writer.is_over = True  # a promotion of the suite is not fenced
+        process = scene.start("conform")
+        process.communicate(timeout=60)
+        assert process.returncode == 0, process.returncode
+        assert scene.cluster.primary() is scene.cluster.nodes[1]
+
+
+def the_acts_of_7_0_conform(directory):
+    conforms(directory, "7.0")
+
+
+def the_acts_of_6_0_conform(directory):
+    conforms(directory, "6.0")
+
+
 # The controller.
 
 def controller_stops(directory, kill):
@@ -569,6 +588,8 @@ CASES = [
     redis_6_0_hands_over_without_a_lost_write_of_scripts_either,
     sentinels_hand_over_without_a_lost_write,
     sentinels_of_6_0_hand_over_without_a_lost_write,
+    the_acts_of_7_0_conform,
+    the_acts_of_6_0_conform,
     clients_are_told_by_the_hook,
     a_hook_that_fails_is_told_and_stops_nothing,
     a_controller_killed_in_the_hold_is_not_missed,
