@@ -260,11 +260,13 @@ struct gate_answer gate_min_replicas(const struct gate_input *input)
     return gate_report_finish(&report, "min_replicas");
 }
 
-/* Restarted: it knows neither the primary's history nor a place in it, so that only a full copy
- * helps. (One that was just demoted has a place in its own.) */
+/* Restarted after its primary was: it knows neither the primary's history nor a place in it, so
+ * that only a full copy helps. (One that was just demoted is older and has a place in its own,
+ * which is 0 or 1 as well where nothing was ever written.) */
 static bool has_lost_its_place(const struct fact_node *node, const struct fact_node *primary)
 {
-    return node->offset <= 1 && !text_equal(node->replid, primary->replid);
+    return node->offset <= 1 && !text_equal(node->replid, primary->replid) &&
+           node->uptime_s < primary->uptime_s;
 }
 
 /* An old server cannot load a newer primary's full copy, so once it needs one it is no way back.
