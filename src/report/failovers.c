@@ -69,8 +69,10 @@ static void find_between(const struct json *report, const struct json *before,
         const char *shard = js_get_text(node, "shard");
         const struct json *old = node_of_snapshot(old_nodes, name);
         const char *was = primary_of_snapshot(old_nodes, js_get_text(old, "shard"));
-        const bool is_new = text_equal(js_get_text(node, "role"), "primary") && was != NULL &&
-                            !text_equal(was, name);
+        /* A primary without slots serves nobody: one that was restarted, or has just been demoted.
+         */
+        const bool is_new = text_equal(js_get_text(node, "role"), "primary") && shard != NULL &&
+                            was != NULL && !text_equal(was, name);
         if (!is_new || is_ours(report, shard, span)) {
             continue;
         }

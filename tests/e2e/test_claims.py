@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Two controllers with state directories of their own, on real servers: the second one is refused and
-told who the first is; what a lost one has left is cleared or adopted by a human, and only by one.
+"""Two controllers with state directories of their own, on real servers: the second one is refused
+and told who the first is; what a lost one has left is cleared or adopted by a human, and only by one.
 
 CLAIMS_ONLY=<text> runs only the cases with that in their name.
 """
