@@ -51,6 +51,7 @@ mutants: all
 SEEDS ?= 10000
 sim: all
 	tests/sim/run $(BUILD)/tests/sim/sim_seeds $(SEEDS)
+	$(BUILD)/tests/sim/sim_claims 100000
 
 torture: all
 	$(BUILD)/tests/torture/torture --whole 1/2 & first=$$!; \

@@ -395,8 +395,16 @@ STEP_KINDS = (
 )
 
 
+CLAIMS = (
+    ("a contested claim gives way", "src/app",
+     '    if (!text_equal(err->code, "claim_contested")) {', "    if (true) {"),
+    ("who is refused gives back what it took", "src/app",
+     "    if (is_refused(claiming)) {\n        give_back(claiming);", "    if (is_refused(claiming)) {"),
+)
+
+
 def rule_mutants():
-    for rules in (ORDER, DECISIONS, STEP_KINDS):
+    for rules in (ORDER, DECISIONS, STEP_KINDS, CLAIMS):
         for name, file, old, new in rules:
             yield Mutant("not: " + name, ((file, old, new),))
 
