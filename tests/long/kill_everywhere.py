@@ -48,6 +48,7 @@ def crash_final(place, directory):
         scene.start()
         starts = scene.cluster.start_counts()
         scene.run("upgrade", "demo", "7.0", "--yes", expected=12)
+        os.kill(scene.snapshot()["controller_pid"], signal.SIGKILL)  # the next one has the fault
         run_with_crash(scene, ("finalize", "demo", "--yes"), place, 0)
         check_end(scene, starts, "redis 7.0.15", 1)
 
