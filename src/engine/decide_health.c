@@ -203,6 +203,23 @@ void health_watch_way_back(struct turn *turn, const struct run_result *result)
     turn_emit(turn, JOURNAL_WAY_BACK, NULL, body);
 }
 
+/* What may be waited for and what not is the same here: nothing is taken out of service meanwhile,
+ * so any trouble gets the whole window to pass by. */
+static void wait_for_soak(struct turn *turn, const struct run_result *result)
+{
+    struct run_wait *wait = &turn->state->health.wait;
+    const struct gate_answer *worst = &result->answers[0];
+    const struct gate_answer passing = {GATE_NOT_YET, worst->gate, worst->reason, worst->remedy};
+    if (turn_wait(turn, wait, &passing)) {
+        return;
+    }
+    run_wait_reset(wait); /* who goes on soaking after the question waits anew */
+    AUTO_JSON reasons = turn_reasons(result);
+    if (!replan_back_by_policy(turn, reasons)) {
+        turn_ask(turn, js_ref(reasons), worst->remedy);
+    }
+}
+
 /* Soak counts observed healthy time only (engine.md 2.6). */
 static void on_soak(struct turn *turn, const struct run_result *result)
 {
@@ -214,12 +231,12 @@ static void on_soak(struct turn *turn, const struct run_result *result)
     }
     state->is_soak_green = is_green;
     state->soak_seen_ms = now_ms;
-    state->health.wait.next_ms = now_ms + TURN_SOAK_LOOK_MS;
     if (is_green) {
-        run_answer_release(&state->health.wait.blocked);
+        run_wait_reset(&state->health.wait);
     } else {
-        run_answer_set(&state->health.wait.blocked, &result->answers[0]);
+        wait_for_soak(turn, result);
     }
+    state->health.wait.next_ms = now_ms + TURN_SOAK_LOOK_MS;
     if (state->soak_unsaved_ms >= TURN_SOAK_TICK_MS) {
         struct json *body = js_object();
         js_put_number(body, "healthy_ms", state->soak_healthy_ms + state->soak_unsaved_ms);

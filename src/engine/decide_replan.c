@@ -46,7 +46,8 @@ bool replan_back_by_policy(struct turn *turn, const struct json *reasons)
 {
     const struct run_state *state = turn->state;
     const bool is_wanted = text_equal(state->first->policy.on_failure, "rollback");
-    const bool is_possible = state->status == RUN_RUNNING && state->direction == RUN_FORWARD &&
+    const bool is_under_way = state->status == RUN_RUNNING || state->status == RUN_SOAKING;
+    const bool is_possible = is_under_way && state->direction == RUN_FORWARD &&
                              state->way_back != RUN_WAY_BACK_CLOSED && !state->is_finalizing;
     if (!is_wanted || !is_possible) {
         return false;

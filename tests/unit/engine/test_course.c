@@ -372,6 +372,79 @@ static void policy_does_not_turn_a_run_whose_way_back_has_closed(void **state)
     assert_false(is_offered(bench, "rollback"));
 }
 
+/* --- health while soaking --- */
+
+static void go_red_for(struct bench *bench, enum gate_state health, int64_t duration_ms)
+{
+    bench->health = health;
+    const int64_t until_ms = bench->now_ms + duration_ms;
+    while (bench->now_ms < until_ms && bench->state.status == RUN_SOAKING) {
+        assert_true(bench_step(bench));
+    }
+}
+
+static void health_that_stays_red_in_soak_is_asked_about(void **state)
+{
+    static const enum gate_state answers[] = {GATE_NOT_YET, GATE_NEEDS_YOU, GATE_NEVER};
+    struct bench *bench = *state;
+    go_to_soak(bench);
+    for (size_t i = 0; i < ARRAY_COUNT(answers); i++) {
+        const int64_t since_ms = bench->now_ms;
+        go_red_for(bench, answers[i], 120000);
+        assert_in_range(bench->now_ms - since_ms, 60000, 63000);
+        assert_int_equal(bench->state.status, RUN_PAUSED);
+        assert_true(bench->state.has_question);
+        assert_string_equal(bench->state.reasons[0], "not healthy");
+        assert_string_equal(bench->state.remedy, "wait");
+        assert_true(is_offered(bench, "rollback"));
+        assert_int_equal(bench->state.revision_count, 0);
+        bench_operator(bench, RUN_COMMAND_RESUME); /* still red: the window begins anew */
+        bench_run(bench, 3000);
+        assert_int_equal(bench->state.status, RUN_SOAKING);
+        go_red_for(bench, GATE_YES, 3000);
+    }
+}
+
+static void health_that_is_red_for_less_only_stops_the_soak(void **state)
+{
+    struct bench *bench = *state;
+    bench->plan.policy.on_failure = "rollback";
+    go_to_soak(bench);
+    for (int i = 0; i < 3; i++) {
+        go_red_for(bench, GATE_NEEDS_YOU, 50000);
+        AUTO_JSON snapshot = run_snapshot(&bench->state, bench->now_ms, 1700000000000);
+        const struct json *waiting = js_get(snapshot, "waiting");
+        assert_string_equal(js_get_text(waiting, "because"), "not healthy");
+        go_red_for(bench, GATE_YES, 3000);
+    }
+    assert_int_equal(bench->state.status, RUN_SOAKING);
+    assert_int_equal(bench->state.revision_count, 0);
+}
+
+static void health_that_stays_red_in_soak_turns_the_run_by_policy(void **state)
+{
+    struct bench *bench = *state;
+    bench->plan.policy.on_failure = "rollback";
+    go_to_soak(bench);
+    go_red_for(bench, GATE_NOT_YET, 120000);
+    assert_int_equal(bench->state.status, RUN_RUNNING);
+    assert_string_equal(bench->state.replan_cause, "rollback by policy (on_failure): not healthy");
+    bench->health = GATE_YES;
+    assert_rolled_back(bench);
+}
+
+static void a_soak_without_a_way_back_is_asked_about_whatever_the_policy(void **state)
+{
+    struct bench *bench = *state;
+    bench->plan.policy.on_failure = "rollback";
+    bench->during = GATE_NEVER;
+    go_to_soak(bench);
+    go_red_for(bench, GATE_NOT_YET, 120000);
+    assert_int_equal(bench->state.status, RUN_PAUSED);
+    assert_int_equal(bench->state.revision_count, 0);
+    assert_false(is_offered(bench, "rollback"));
+}
+
 static void a_failed_step_stops_no_other_by_policy(void **state)
 {
     struct bench *bench = *state;
@@ -437,6 +510,10 @@ int main(void)
         CASE(what_needs_a_human_is_asked_whatever_the_policy),
         CASE(policy_does_not_turn_what_has_no_way_back),
         CASE(policy_does_not_turn_a_run_whose_way_back_has_closed),
+        CASE(health_that_stays_red_in_soak_is_asked_about),
+        CASE(health_that_is_red_for_less_only_stops_the_soak),
+        CASE(health_that_stays_red_in_soak_turns_the_run_by_policy),
+        CASE(a_soak_without_a_way_back_is_asked_about_whatever_the_policy),
         CASE(a_failed_step_stops_no_other_by_policy),
         CASE(independent_steps_go_on_by_policy),
     };
