@@ -8,6 +8,7 @@
  *                             "rules": what the version rules say of each pair of series
  *   <story>/plan.txt, refusal.txt or answers.txt   what must come out
  *   <story>/plan.json         optional: the plan's bytes, indented
+ *   <story>/gates.txt         optional: what each phase and step waits for and assumes
  *
  * UPDATE_GOLDEN=1 rewrites what must come out: read the difference before committing it. A bug in
  * planning is fixed by adding a story.
@@ -80,6 +81,38 @@ static void expect_plan_bytes(struct story *story, const char *folder, const str
     }
 }
 
+static void write_gate_list(
+    const char *what, const struct plan_gate *gates, size_t count, struct buf *text)
+{
+    for (size_t i = 0; i < count; i++) {
+        AUTO_FREE char *args = js_write(gates[i].args);
+        buf_printf(text, "   %s %s %s\n", what, gates[i].name, args);
+    }
+}
+
+static void expect_gates(struct story *story, const char *folder, const struct plan *plan)
+{
+    const char *path = arena_format(&story->arena, "%s/gates.txt", folder);
+    if (!fs_exists(path)) {
+        return;
+    }
+    AUTO_BUF text = {0};
+    for (size_t p = 0; p < plan->phase_count; p++) {
+        const struct plan_phase *phase = &plan->phases[p];
+        buf_printf(&text, "%s\n", phase->name);
+        write_gate_list("before", phase->before, phase->before_count, &text);
+        for (size_t s = 0; s < phase->step_count; s++) {
+            const struct plan_step *step = &phase->steps[s];
+            buf_printf(&text, "%s\n", step->id);
+            write_gate_list("assumes", step->assumptions, step->assumption_count, &text);
+            write_gate_list("waits for", step->gates, step->gate_count, &text);
+        }
+        buf_printf(&text, "%s\n", phase->name);
+        write_gate_list("after", phase->after, phase->after_count, &text);
+    }
+    expect_file(path, buf_text(&text));
+}
+
 /* What is written must be read again as it was: the reviewed plan is the one that runs. */
 static void expect_round_trip(const struct plan *plan)
 {
@@ -100,6 +133,7 @@ static void tell_made(
     plan_text(plan, text);
     expect_answer(story, folder, "plan.txt", buf_text(text));
     expect_plan_bytes(story, folder, plan);
+    expect_gates(story, folder, plan);
     expect_round_trip(plan);
 }
 
