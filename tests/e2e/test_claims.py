@@ -62,7 +62,7 @@ def a_second_controller_is_refused_while_the_first_is_paused_dead_or_soaking(dir
         scene.run(*"upgrade demo 7.0 --yes --detach".split(), expected=18)
         scene.cluster.wait_for(lambda: "done" in scene.step_states().values(), "a step")
         scene.run("pause", "demo", expected=10)
-        assert scene.states() == {"parked"}, scene.states()
+        scene.cluster.wait_for(lambda: scene.states() == {"parked"}, "the claim to be parked")
         scene.is_refused("PAUSED")
         modes = {oct((node.directory / CLAIM).stat().st_mode & 0o777)
                  for node in scene.cluster.nodes}

@@ -238,11 +238,11 @@ def hand_over(directory, gap_ms_max=HOLD_MS + MARGIN_MS, **options):
 
 
 def a_cut_over_hands_over_without_a_lost_write(directory):
-    hand_over(directory, gap_ms_max=500)
+    hand_over(directory, gap_ms_max=BOUND_MS)
 
 
 def valkey_hands_over_without_a_lost_write(directory):
-    hand_over(directory, version="8.1", gap_ms_max=500)
+    hand_over(directory, version="8.1", gap_ms_max=BOUND_MS)
 
 
 def redis_6_0_hands_over_without_a_lost_write_of_scripts_either(directory):
@@ -279,7 +279,7 @@ def a_hook_that_fails_is_told_and_stops_nothing(directory):
         said = scene.act("apply")
         assert said["code"] == "hook_failed" and "status 3" in said["text"], said
         assert scene.act("verify")["seen"] == "done"
-        scene.finish(gap_ms_max=500)
+        scene.finish(gap_ms_max=BOUND_MS)
 
 
 def conforms(directory, version):
@@ -312,7 +312,7 @@ def controller_stops(directory, kill):
         assert scene.act("stop")["code"] is None
         assert scene.act("verify")["seen"] == "done"
         scene.primary_is(1)
-        scene.finish(gap_ms_max=500)
+        scene.finish(gap_ms_max=BOUND_MS)
 
 
 def a_controller_killed_in_the_hold_is_not_missed(directory):
@@ -529,7 +529,7 @@ def is_refused(scene, code, *words):
     assert said["code"] == code and all(word in said["text"] for word in words), said
     assert "FENCED" not in scene.states(), scene.states()
     scene.primary_is(0)
-    scene.finish(gap_ms_max=500)
+    scene.finish(gap_ms_max=BOUND_MS)
 
 
 def a_primary_that_cannot_be_fenced_is_refused(directory):
@@ -564,7 +564,7 @@ def a_refused_promotion_gives_the_writes_back(directory):
         assert scene.states()[-3:] == ["COMMITTED", "BACKING", "RELEASED_BACK"]
         scene.cluster.call(heir, "ACL", "SETUSER", "default", "+replicaof")
         scene.primary_is(0)
-        scene.finish(gap_ms_max=500)
+        scene.finish(gap_ms_max=BOUND_MS)
 
 
 def no_good_slave_gives_the_writes_back(directory):
@@ -579,7 +579,7 @@ def no_good_slave_gives_the_writes_back(directory):
         said = scene.act("apply")
         assert said["code"] == "cutover_backed" and "NOGOODSLAVE" in said["text"], said
         scene.primary_is(0)
-        scene.finish(gap_ms_max=1000)
+        scene.finish(gap_ms_max=BOUND_MS)
 
 
 CASES = [
