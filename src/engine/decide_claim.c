@@ -16,6 +16,8 @@
 enum {
     FOREIGN_EXIT = 5, /* engine.md 13: another controller has the nodes */
     AHEAD_EXIT = 7,   /* the journal is older than the nodes know */
+    RELEASE_AGAIN_MS = 500,
+    RELEASE_WINDOW_MS = 3000, /* behind the first release that failed */
 };
 
 static void submit_claim(struct turn *turn, enum claim_act act)
@@ -110,6 +112,10 @@ bool claim_release(struct turn *turn)
     }
     if (!claim->is_ours || claim->nodes == 0) {
         return true;
+    }
+    if (claim->release_until_ms > 0 && claim->wait.next_ms > turn->event->now_ms) {
+        turn_wake(turn, claim->wait.next_ms);
+        return false;
     }
     submit_claim(turn, CLAIM_RELEASE);
     return false;
@@ -226,8 +232,27 @@ static void on_ours(struct turn *turn, const struct claim_answer *answer)
     }
 }
 
+/* A claim that stays behind keeps others from the cluster until a human clears it: worth some
+ * seconds, but the run has to end. */
+static bool is_released_again(struct turn *turn, const struct run_result *result)
+{
+    struct run_claim *claim = &turn->state->claim;
+    const int64_t now_ms = turn->event->now_ms;
+    if (result->err == NULL && result->claim.held_count == 0) {
+        return false;
+    }
+    if (claim->release_until_ms == 0) {
+        claim->release_until_ms = now_ms + RELEASE_WINDOW_MS;
+    }
+    claim->wait.next_ms = now_ms + RELEASE_AGAIN_MS;
+    return claim->wait.next_ms < claim->release_until_ms;
+}
+
 static void on_released(struct turn *turn, const struct run_result *result)
 {
+    if (is_released_again(turn, result)) {
+        return;
+    }
     turn->state->claim.is_ours = false;
     struct json *body = count_nodes(turn->state, &result->claim);
     if (result->err != NULL) {

@@ -98,6 +98,7 @@ struct run_claim {
     int64_t nodes;   /* 0: there is nobody to share the cluster with */
     int64_t sent_ms; /* of the request in flight */
     int64_t seen_ms; /* the last time it was surely ours on a majority */
+    int64_t release_until_ms; /* for so long a release that failed is tried again; 0: none has */
     struct run_wait wait;
 };
 

@@ -474,8 +474,11 @@ static void claim(struct bench *bench, const struct run_task *task, struct run_r
         return;
     }
     const bool is_ours = !nodes->is_foreign && !nodes->is_ahead;
+    const bool is_release = task->claim == CLAIM_RELEASE;
     result->claim = (struct claim_answer){
-        .held_count = is_ours ? nodes->nodes : 0,
+        .held_count = is_release ? nodes->left
+                      : is_ours  ? nodes->nodes
+                                 : 0,
         .node_count = nodes->nodes,
         .epoch_max = nodes->epoch_max,
         .is_foreign = nodes->is_foreign,

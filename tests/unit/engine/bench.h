@@ -44,6 +44,7 @@ struct bench_replan {
 /* What the nodes say to a claim; without nodes nobody else is there. */
 struct bench_claim {
     int64_t nodes, epoch_max;
+    int64_t left; /* that many cannot be released */
     bool is_foreign, is_ahead, is_blind;
     int counts[CLAIM_RELEASE + 1]; /* how often asked for */
     bool is_parked;                /* as told last */

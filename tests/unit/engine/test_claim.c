@@ -101,18 +101,55 @@ static void the_nodes_hear_of_temporary_changes_at_once(void **state)
     assert_int_equal(bench->claim.scope_count, open_scopes(bench));
 }
 
-static void a_failed_release_does_not_keep_the_run_from_ending(void **state)
+static void go_until_releasing(struct bench *bench)
 {
-    struct bench *bench = *state;
     claim_and_soak(bench);
     bench_operator(bench, RUN_COMMAND_FINALIZE);
     while (!bench->is_probe_asked) {
         assert_true(bench_step(bench));
     }
+}
+
+static const struct json *find_released(const struct bench *bench)
+{
+    for (size_t i = 0; i < bench->record_count; i++) {
+        if (bench->records[i].type == JOURNAL_RELEASED) {
+            return bench->records[i].body;
+        }
+    }
+    return NULL;
+}
+
+static void a_failed_release_does_not_keep_the_run_from_ending(void **state)
+{
+    struct bench *bench = *state;
+    go_until_releasing(bench);
     bench->claim.is_blind = true;
-    bench_run(bench, 3000);
+    const int64_t since_ms = bench->now_ms;
+    bench_run(bench, 10000);
     assert_int_equal(bench->state.status, RUN_COMPLETE);
     assert_true(bench->has_ended);
+    assert_in_range(bench->now_ms - since_ms, 2000, 4000);
+    assert_in_range(asked(bench, CLAIM_RELEASE), 4, 7);
+    assert_int_equal(bench_count(bench, JOURNAL_RELEASED, NULL), 1);
+    assert_non_null(strstr(js_get_text(find_released(bench), "reason"), "too few hosts answer"));
+}
+
+static void a_release_that_fails_at_first_is_tried_again(void **state)
+{
+    struct bench *bench = *state;
+    go_until_releasing(bench);
+    bench->claim.left = 1; /* of four nodes: that one would be refused to others */
+    while (asked(bench, CLAIM_RELEASE) < 2) {
+        assert_true(bench_step(bench));
+        assert_int_equal(bench->state.status, RUN_RUNNING);
+    }
+    bench->claim.left = 0;
+    bench_run(bench, 10000);
+    assert_int_equal(bench->state.status, RUN_COMPLETE);
+    assert_int_equal(asked(bench, CLAIM_RELEASE), 3);
+    assert_int_equal(bench_count(bench, JOURNAL_RELEASED, NULL), 1);
+    assert_int_equal(js_get_number(find_released(bench), "held", -1), 0);
 }
 
 static void a_strangers_claim_refuses_the_start_and_names_it(void **state)
@@ -382,6 +419,7 @@ int main(void)
         CASE(a_claim_is_renewed_parked_at_rest_and_given_back),
         CASE(the_nodes_hear_of_temporary_changes_at_once),
         CASE(a_failed_release_does_not_keep_the_run_from_ending),
+        CASE(a_release_that_fails_at_first_is_tried_again),
         CASE(a_strangers_claim_refuses_the_start_and_names_it),
         CASE(too_few_hosts_refuse_the_start_after_the_window),
         CASE(a_run_is_stopped_while_it_claims),
