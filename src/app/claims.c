@@ -76,14 +76,43 @@ static bool has_ended_here(struct journal *journal, const struct claim_file *fil
     return has_ended;
 }
 
+/* What a controller of this state directory left behind that died between marking the nodes and
+ * journaling it. Where it saw a tombstone that we could not see, its epoch is above ours; but the
+ * record that it names is from before our time. */
+static bool is_left_behind(const struct claiming *claiming, const struct claim_file *file)
+{
+    AUTO_ARENA arena = {0};
+    struct journal_record *records = NULL;
+    size_t count = 0;
+    struct journal *journal = claiming->journal;
+    if (!has_surely_ended(&file->owner, &claiming->owner) ||
+        !is_in_journal(journal, file->run, file->seq, file->head)) {
+        return false;
+    }
+    AUTO_ERR err = journal->ops->read(journal, file->run, &arena, &records, &count);
+    const bool is_past = err == NULL && file->seq <= (int64_t)count &&
+                         records[file->seq - 1].epoch < claiming->request->epoch;
+    journal_records_release(records, count);
+    return is_past;
+}
+
+/* Of a controller that holds its claim already, or gives it back. */
+static enum claim_kind judge_held(const struct claiming *claiming, const struct claim_file *file)
+{
+    if (is_same_process(&file->owner, &claiming->owner)) {
+        return KIND_PAST; /* released a moment ago; another node was not */
+    }
+    const bool is_older = file->epoch < claiming->request->epoch || is_left_behind(claiming, file);
+    return is_older ? KIND_EARLIER : KIND_AHEAD;
+}
+
 static enum claim_kind judge_own_run(const struct claiming *claiming, const struct claim_file *file)
 {
-    const struct claim_request *request = claiming->request;
     if (file->state != CLAIM_RELEASED && is_same_process(&file->owner, &claiming->owner)) {
         return KIND_OURS;
     }
-    if (request->act != CLAIM_TAKE) {
-        return file->epoch >= request->epoch ? KIND_AHEAD : KIND_EARLIER;
+    if (claiming->request->act != CLAIM_TAKE) {
+        return judge_held(claiming, file);
     }
     if (!is_in_journal(claiming->journal, claiming->claims->run, file->seq, file->head)) {
         return KIND_AHEAD;

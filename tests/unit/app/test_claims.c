@@ -443,6 +443,82 @@ static void a_claim_with_a_record_that_the_journal_lacks_is_refused(void **UNUSE
     }
 }
 
+/* Marked above a tombstone, and dead before that was journaled: the journal knows of epoch 1. */
+static struct claim_file mark_and_die(struct stage *stage)
+{
+    struct claim_file tombstone = foreign_file();
+    tombstone.state = CLAIM_RELEASED;
+    tombstone.epoch = 41;
+    put_file(stage, "n1", &tombstone);
+    take(stage, &stage->ours);
+    assert_int_equal(stage->answer.epoch_max, 42);
+    AUTO_CLAIM_SURVEY survey = read_all(stage);
+    struct claim_file file = survey.nodes[0].file;
+    file.cluster = arena_strdup(&stage->arena, file.cluster);
+    file.origin = stage->ours.origin;
+    file.run = stage->ours.run;
+    file.head = arena_strdup(&stage->arena, file.head);
+    file.owner = claim_owner_here(&stage->arena, stage->ours.directory);
+    file.owner.pid = 1;
+    file.run_status = "CLAIMING";
+    file.scopes = NULL;
+    return file;
+}
+
+static const struct claim_request take_2 = {
+    .act = CLAIM_TAKE, .epoch = 2, .state = "CLAIMING", .seq = 20};
+static const struct claim_request renew_2 = {
+    .act = CLAIM_RENEW, .epoch = 2, .state = "RUNNING", .seq = 30};
+
+static void marks_that_were_not_journaled_are_no_copied_journal(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    const struct claim_file file = mark_and_die(&stage);
+    for (int i = 1; i <= NODES; i++) {
+        AUTO_FREE char *name = mem_format("n%d", i);
+        put_file(&stage, name, &file);
+    }
+    act(&stage, &stage.ours, &take_2);
+    assert_false(stage.answer.is_foreign || stage.answer.is_ahead);
+    assert_int_equal(stage.answer.held_count, NODES);
+    assert_int_equal(stage.answer.epoch_max, 43);
+}
+
+/* It had marked one node, and that one cannot be seen when its successor takes the others. */
+static void a_mark_that_turns_up_late_is_no_copied_journal(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    struct claim_file file = mark_and_die(&stage);
+    struct claim_file tombstone = foreign_file();
+    tombstone.state = CLAIM_RELEASED;
+    tombstone.epoch = 1;
+    for (int i = 2; i <= NODES; i++) {
+        AUTO_FREE char *name = mem_format("n%d", i);
+        put_file(&stage, name, &tombstone);
+    }
+    put_file(&stage, "n1", &file);
+    sim_fail_next(stage.fixture.sim, "host.claim_read", "n1", SIM_FAULT_REFUSE, 0);
+    act(&stage, &stage.ours, &take_2);
+    assert_int_equal(stage.answer.held_count, NODES - 1);
+    assert_int_equal(stage.answer.epoch_max, 2);
+    act(&stage, &stage.ours, &renew_2);
+    assert_false(stage.answer.is_foreign || stage.answer.is_ahead);
+    assert_int_equal(stage.answer.held_count, NODES);
+    assert_null(look(&stage, &stage.ours, "n1"));
+
+    file.owner.host = "db-admin"; /* the same from elsewhere: that one may live */
+    put_file(&stage, "n1", &file);
+    act(&stage, &stage.ours, &renew_2);
+    assert_true(stage.answer.is_ahead);
+    file.owner.host = claim_owner_here(&stage.arena, "").host;
+    file.head = stage.theirs.origin; /* and one that our journal does not know */
+    put_file(&stage, "n1", &file);
+    act(&stage, &stage.ours, &renew_2);
+    assert_true(stage.answer.is_ahead);
+}
+
 static void a_controller_that_was_taken_over_notices_when_it_renews(void **UNUSED(state))
 {
     AUTO_STAGE stage;
@@ -569,6 +645,22 @@ static void a_release_leaves_the_claims_of_others(void **UNUSED(state))
     assert_int_equal(survey.nodes[1].file.state, CLAIM_LIVE);
 }
 
+static void a_release_that_failed_on_a_node_may_be_repeated(void **UNUSED(state))
+{
+    AUTO_STAGE stage;
+    open_stage(&stage);
+    take(&stage, &stage.ours);
+    sim_fail_next(stage.fixture.sim, "host.claim_swap", "n3", SIM_FAULT_REFUSE, 0);
+    act(&stage, &stage.ours, &release_1);
+    assert_int_equal(stage.answer.held_count, 1);
+    act(&stage, &stage.ours, &release_1);
+    assert_int_equal(stage.answer.held_count, 0);
+    assert_false(stage.answer.is_ahead);
+    assert_null(stage.answer.reason);
+    AUTO_CLAIM_SURVEY survey = read_all(&stage);
+    assert_int_equal(survey.nodes[2].file.state, CLAIM_RELEASED);
+}
+
 /* A run of this state directory that ended while one node could not be written. */
 static void a_run_that_has_ended_here_is_no_stranger(void **UNUSED(state))
 {
@@ -660,6 +752,8 @@ int main(void)
         cmocka_unit_test(who_cannot_be_cut_is_not_taken_over),
         cmocka_unit_test(the_same_run_steered_from_elsewhere_is_foreign),
         cmocka_unit_test(a_claim_with_a_record_that_the_journal_lacks_is_refused),
+        cmocka_unit_test(marks_that_were_not_journaled_are_no_copied_journal),
+        cmocka_unit_test(a_mark_that_turns_up_late_is_no_copied_journal),
         cmocka_unit_test(a_controller_that_was_taken_over_notices_when_it_renews),
         cmocka_unit_test(a_claim_cleared_by_hand_is_noticed_and_not_put_back),
         cmocka_unit_test(a_node_without_a_claim_gets_it_at_the_next_renewal),
@@ -668,6 +762,7 @@ int main(void)
         cmocka_unit_test(a_claim_of_another_cluster_is_ignored_and_said),
         cmocka_unit_test(what_nobody_understands_is_somebodys),
         cmocka_unit_test(a_release_leaves_the_claims_of_others),
+        cmocka_unit_test(a_release_that_failed_on_a_node_may_be_repeated),
         cmocka_unit_test(a_run_that_has_ended_here_is_no_stranger),
         cmocka_unit_test(an_unreadable_journal_takes_nothing),
         cmocka_unit_test(nothing_is_planned_under_the_run_of_another),
