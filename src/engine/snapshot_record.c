@@ -29,7 +29,7 @@ static void describe_state(const struct json *body, struct buf *line)
     buf_printf(line, "the run is %s", to == NULL ? "?" : to);
 }
 
-/* {"value": "1mb"} as 1mb; what has more members as JSON. */
+/* {"value": "1mb", ...} as 1mb; what has no value as JSON. */
 static void append_values(const struct json *values, struct buf *line)
 {
     const char *value = js_get_text(values, "value");

@@ -2,10 +2,12 @@
  * steps/repl_setting.c - changes one live setting of a server for a while, and puts it back.
  *
  * The change lives in memory only (CONFIG SET): a restart loses it, which undo takes for somebody's
- * restoring. A value that is neither ours nor the one found before is somebody else's and stays.
+ * restoring. A value that is neither ours nor the one found before is somebody else's and stays;
+ * but behind a restart it is what the file or the new version says, and nothing of ours is left.
  */
 #include "base/mem.h"
 #include "base/str.h"
+#include "drivers/service.h"
 #include "drivers/settings.h"
 #include "drivers/world.h"
 #include "steps/step_args.h"
@@ -61,8 +63,13 @@ static struct err *repl_setting_capture(
     if (err != NULL) {
         return err;
     }
+    struct service_status status = {0};
+    AUTO_ERR unknown = service_get_status(call, call->world->service, node, &status);
     *ret_values = js_object();
     js_put_text(*ret_values, "value", value);
+    if (unknown == NULL && status.is_running) { /* else nobody can say later that it is another */
+        js_put_text(*ret_values, "process", status.identity);
+    }
     return NULL;
 }
 
@@ -117,6 +124,24 @@ static struct err *repl_setting_forget(struct call *call, const struct inv_node 
     return is_rewritten ? settings_rewrite(call, call->world->settings, node) : NULL;
 }
 
+/* Is there another process than the one whose value was captured? Not where nobody can tell. */
+static struct err *repl_setting_see_restart(struct call *call, const struct inv_node *node,
+    const struct before *before, bool *ret_is_restarted)
+{
+    const char *captured = js_get_text(before->values, "process");
+    *ret_is_restarted = false;
+    if (captured == NULL) {
+        return NULL;
+    }
+    struct service_status status = {0};
+    struct err *err = service_get_status(call, call->world->service, node, &status);
+    if (err != NULL) {
+        return err_wrap(err, node->name, "cannot tell whether its server was restarted");
+    }
+    *ret_is_restarted = status.is_running && !text_equal(status.identity, captured);
+    return NULL;
+}
+
 static struct err *repl_setting_undo(struct call *call, const struct bound *bound,
     const struct before *before, enum step_state *ret_left)
 {
@@ -135,8 +160,12 @@ static struct err *repl_setting_undo(struct call *call, const struct bound *boun
         return NULL;
     }
     if (!is_same_value(value, js_get_text(bound->args, "value"))) {
-        *ret_left = STEP_ELSEWHERE;
-        return NULL;
+        bool is_restarted = false;
+        err = repl_setting_see_restart(call, node, before, &is_restarted);
+        if (err == NULL) {
+            *ret_left = is_restarted ? STEP_ABSENT : STEP_ELSEWHERE;
+        }
+        return err;
     }
     err = repl_setting_write(call, bound, node, captured);
     if (err == NULL) {

@@ -563,6 +563,44 @@ static void undo_behind_a_restart_finds_the_value_restored(void **UNUSED(state))
     assert_int_equal(undo(&attempt), STEP_ABSENT);
 }
 
+/* The new version's default is not the old one's: nobody has changed anything. */
+static void undo_behind_a_restart_takes_no_default_for_somebody_elses(void **UNUSED(state))
+{
+    AUTO_FIXTURE fixture;
+    fixture_open(&fixture, &(struct fixture_options){.seed = 1});
+    AUTO_ATTEMPT attempt = begin(&fixture, "repl.setting", SETTING_ARGS);
+    capture(&attempt);
+    expect_ok(apply(&attempt));
+    fixture_restart(&fixture, "n4", SERVER_7_0);
+    fixture_set(&fixture, "n4", "repl-backlog-size", "10mb");
+    sim_fail_next(fixture.sim, "service.get_status", "n4", SIM_FAULT_REFUSE, 0);
+    enum step_state left = STEP_MOVING;
+    expect_error(try_undo(&attempt, &left), ERR_REFUSED, "refused");
+    assert_int_equal(left, STEP_MOVING);
+    assert_int_equal(undo(&attempt), STEP_ABSENT);
+    expect_live(&fixture, "repl-backlog-size", "10485760");
+    fixture_set(&fixture, "n4", "repl-backlog-size", "64mb"); /* as from a rewritten file */
+    assert_int_equal(undo(&attempt), STEP_ABSENT);
+    expect_live(&fixture, "repl-backlog-size", "1048576");
+}
+
+/* As journals of earlier releases have it, or where nobody knew the process. */
+static void undo_that_knows_of_no_process_leaves_what_is_not_ours(void **UNUSED(state))
+{
+    AUTO_FIXTURE fixture;
+    fixture_open(&fixture, &(struct fixture_options){.seed = 1});
+    AUTO_ATTEMPT attempt = begin(&fixture, "repl.setting", SETTING_ARGS);
+    sim_fail_next(fixture.sim, "service.get_status", "n4", SIM_FAULT_REFUSE, 0);
+    capture(&attempt);
+    assert_string_equal(js_get_text(attempt.values, "value"), "1048576");
+    assert_null(js_get(attempt.values, "process"));
+    expect_ok(apply(&attempt));
+    fixture_restart(&fixture, "n4", SERVER_7_0);
+    fixture_set(&fixture, "n4", "repl-backlog-size", "10mb");
+    assert_int_equal(undo(&attempt), STEP_ELSEWHERE);
+    expect_live(&fixture, "repl-backlog-size", "10485760");
+}
+
 static void undo_says_when_it_cannot_see_or_set(void **UNUSED(state))
 {
     AUTO_FIXTURE fixture;
@@ -610,6 +648,8 @@ int main(void)
         cmocka_unit_test(undo_restores_our_value_and_may_be_repeated),
         cmocka_unit_test(undo_leaves_a_value_that_is_somebody_elses),
         cmocka_unit_test(undo_behind_a_restart_finds_the_value_restored),
+        cmocka_unit_test(undo_behind_a_restart_takes_no_default_for_somebody_elses),
+        cmocka_unit_test(undo_that_knows_of_no_process_leaves_what_is_not_ours),
         cmocka_unit_test(undo_says_when_it_cannot_see_or_set),
     };
     return cmocka_run_group_tests_name("steps", cases, NULL, NULL);
