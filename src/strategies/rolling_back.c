@@ -192,13 +192,18 @@ static bool is_in_repair(const struct going_back *back, const struct fact_node *
 
 /* --- to whom a shard fails back --- */
 
+/* What is still possible depends on where the run is bound for. */
 static void refuse_back(struct going_back *back, const char *gate, const char *reason)
 {
+    const bool is_on_its_way = text_equal(back->request->plan->direction, "back");
     struct gate_answer *slot = arena_push(
         back->arena, &back->refusal->answers, &back->refusal->answer_count, sizeof(*slot));
     *slot = (struct gate_answer){GATE_NEVER, gate, reason,
-        "go on with `upshift resume --forward` or `upshift finalize`, or copy the data into a new "
-        "cluster of the old version"};
+        is_on_its_way
+            ? "turn again with `upshift resume --forward`, or copy the data into a new cluster of "
+              "the old version"
+            : "go on with `upshift resume`, at the pause point with `upshift finalize`; or copy "
+              "the data into a new cluster of the old version"};
 }
 
 static bool was_primary(const struct going_back *back, const struct fact_node *node)
