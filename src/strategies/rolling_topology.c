@@ -9,6 +9,7 @@ enum {
     /* Sentinels must not take a held primary for down. */
     SILENCE_MARGIN_MS = 30000,
     FIRST_CHOICE = 1, /* replica-priority: the lowest that may be chosen */
+    SECOND_CHOICE = 2,
     SENTINEL_SETTLE_MS = 1000,
     CUTOVER_SETTLE_MS = 500,
     CUTOVER_MARGIN_MS = 60000, /* a guard prepares, finishes, and runs the hook besides */
@@ -116,10 +117,34 @@ static void prefer_heir(
     add_value(rolling, step, priority_setting, arena_format(arena, "%d", FIRST_CHOICE));
 }
 
+/* The first choice of an earlier switchover may be a replica again (a failover that nobody
+ * planned): no priority is lower, so it makes way. */
+static void make_way(
+    struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard)
+{
+    static const struct step_sort sort = {.verb = "make-way",
+        .kind = "repl.setting",
+        .assumptions = heir_follows,
+        .gates = no_gates_here,
+        .scope = PLAN_SCOPE_RUN};
+    struct arena *arena = &rolling->plan->arena;
+    for (size_t i = 0; i < rolling->facts->node_count; i++) {
+        const struct fact_node *node = &rolling->facts->nodes[i];
+        if (node == shard->heir || node->role != FACT_ROLE_REPLICA ||
+            node->replica_priority != FIRST_CHOICE) {
+            continue;
+        }
+        const struct act act = {shard->name, node, shard->primary};
+        struct plan_step *step = rolling_add_step(rolling, phase, &sort, &act);
+        add_value(rolling, step, priority_setting, arena_format(arena, "%d", SECOND_CHOICE));
+    }
+}
+
 static void before_sentinel_switchover(
     struct rolling *rolling, struct plan_phase *phase, const struct rolling_shard *shard)
 {
     silence_sentinels(rolling, phase);
+    make_way(rolling, phase, shard);
     prefer_heir(rolling, phase, shard);
 }
 
