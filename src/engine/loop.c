@@ -72,10 +72,11 @@ static struct err *handle(struct engine *engine, const struct event *event, int6
             io->observer->on_records(
                 io->observer_context, engine->state, commands.records, commands.record_count);
         }
+        /* First: who gets a reply looks at once, and must not see what was before. */
+        io->observer->on_change(io->observer_context, engine->state);
         for (size_t i = 0; i < commands.count; i++) {
             loop_carry_out(engine, &commands.list[i]);
         }
-        io->observer->on_change(io->observer_context, engine->state);
     }
     *ret_wake_ms = commands.wake_ms;
     commands_release(&commands);

@@ -24,8 +24,9 @@ struct observer_ops {
     void (*on_records)(void *context, const struct run_state *state,
         const struct journal_record *records, size_t record_count);
     void (*on_reply)(void *context, int64_t reply_id, bool is_ok, int exit_code, const char *text);
-    void (*on_probe_stop)(void *context);                            /* answer with EVENT_PROBE */
-    void (*on_change)(void *context, const struct run_state *state); /* after every decision */
+    void (*on_probe_stop)(void *context); /* answer with EVENT_PROBE */
+    void (*on_change)(
+        void *context, const struct run_state *state); /* after every decision, before replies */
 };
 
 struct engine_io {

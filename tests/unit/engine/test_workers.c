@@ -158,6 +158,8 @@ struct run_bed {
     struct run_state state;
     pthread_t viewer;
     bool has_viewer;
+    bool is_stale; /* something was decided that no viewer could see yet */
+    int reply_count;
 };
 
 /* A step is done once it was applied: all are, as soon as one was. */
@@ -173,16 +175,20 @@ static struct err *append(struct journal *UNUSED(journal), const char *UNUSED(ru
     return NULL;
 }
 
-static void on_records(void *UNUSED(context), const struct run_state *UNUSED(state),
+static void on_records(void *context, const struct run_state *UNUSED(state),
     const struct journal_record *UNUSED(records), size_t UNUSED(record_count))
 {
-    /* nobody reads them */
+    ((struct run_bed *)context)->is_stale = true;
 }
 
-static void on_reply(void *UNUSED(context), int64_t UNUSED(reply_id), bool UNUSED(is_ok),
-    int UNUSED(exit_code), const char *UNUSED(text))
+/* Who gets a reply looks at once: it must not see what was before. */
+static void on_reply(void *context, int64_t UNUSED(reply_id), bool is_ok, int UNUSED(exit_code),
+    const char *UNUSED(text))
 {
-    /* nobody asked */
+    struct run_bed *bed = context;
+    assert_true(is_ok);
+    assert_false(bed->is_stale);
+    bed->reply_count++;
 }
 
 static void on_probe_stop(void *context)
@@ -211,6 +217,7 @@ static void stop_viewing(struct run_bed *bed)
 static void on_change(void *context, const struct run_state *state)
 {
     struct run_bed *bed = context;
+    bed->is_stale = false;
     stop_viewing(bed);
     struct json *snapshot = run_snapshot(state, 0, 0);
     bed->has_viewer = pthread_create(&bed->viewer, NULL, view, snapshot) == 0;
@@ -238,34 +245,49 @@ static void fill_run(struct run_bed *bed, struct json *args)
     run_init(&bed->state, &bed->plan, "toy-1");
 }
 
-static void a_run_shares_no_json_between_threads(void **state)
+/* Runs to its end and returns the exit code. */
+static int play(struct run_bed *run)
 {
     static const struct journal_ops journal_ops = {.append = append};
     static const struct observer_ops observer = {on_records, on_reply, on_probe_stop, on_change};
-    struct run_bed run = {.bed = *state};
-    run.bed->world.on_apply = become_done;
+    run->bed->world.on_apply = become_done;
     AUTO_JSON args = js_object();
     js_put_text(args, "node", "n1");
-    fill_run(&run, args);
+    fill_run(run, args);
     struct journal journal = {&journal_ops, "nowhere"};
     const struct engine_io io = {
         .clock = clock_system(),
         .journal = &journal,
         .exec = &workers_exec_ops,
-        .exec_context = run.bed->workers,
+        .exec_context = run->bed->workers,
         .observer = &observer,
-        .observer_context = &run,
+        .observer_context = run,
         .next_event = workers_next_event,
-        .queue_context = run.bed->workers,
+        .queue_context = run->bed->workers,
     };
     struct event first = {.kind = EVENT_BEGIN};
     int exit_code = -1;
-    AUTO_ERR err = engine_run(&run.state, &io, &first, &exit_code);
+    AUTO_ERR err = engine_run(&run->state, &io, &first, &exit_code);
     assert_null(err);
-    assert_int_equal(run.state.status, RUN_COMPLETE);
-    assert_int_equal(exit_code, 0);
-    stop_viewing(&run);
-    run_release(&run.state);
+    stop_viewing(run);
+    run_release(&run->state);
+    return exit_code;
+}
+
+static void a_run_shares_no_json_between_threads(void **state)
+{
+    struct run_bed run = {.bed = *state};
+    assert_int_equal(play(&run), 0);
+}
+
+static void who_gets_a_reply_can_see_what_came_of_it(void **state)
+{
+    struct run_bed run = {.bed = *state};
+    const struct event event = {
+        .kind = EVENT_OPERATOR, .command = RUN_COMMAND_PAUSE, .who = "ada", .reply_id = 1};
+    workers_post(run.bed->workers, &event);
+    assert_int_equal(play(&run), 4); /* stopped before anything began */
+    assert_int_equal(run.reply_count, 1);
 }
 
 static void a_tick_comes_at_its_time(void **state)
@@ -315,6 +337,7 @@ int main(void)
         CASE(what_is_posted_comes_out_in_order_with_its_text),
         CASE(posts_of_other_threads_and_results_mix),
         CASE(a_run_shares_no_json_between_threads),
+        CASE(who_gets_a_reply_can_see_what_came_of_it),
         CASE(a_tick_comes_at_its_time),
         CASE(closing_waits_for_tasks_in_work_and_drops_the_others),
         cmocka_unit_test(nothing_to_close_is_fine),
