@@ -117,11 +117,22 @@ static const struct step_sort switchover = {.verb = "switchover",
     .assumptions = rolling_switchover_assumptions,
     .gates = switchover_gates};
 
+/* Down by the run itself. Another one that is down has died: it is waited for like any other. */
+static bool is_broken(const struct rolling *rolling, const struct fact_node *node)
+{
+    for (size_t i = 0; i < rolling->broken_count; i++) {
+        if (rolling->broken[i] == node) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Stop, switch (where there is a target), start. Returns the id of the start. */
 static const char *add_restart(struct rolling *rolling, struct plan_phase *phase,
     const struct step_sort *stop, const struct act *act)
 {
-    const struct step_sort *sort = act->node->is_reachable ? stop : &stop_broken;
+    const struct step_sort *sort = is_broken(rolling, act->node) ? &stop_broken : stop;
     struct plan_step *step = rolling_add_step(rolling, phase, sort, act);
     step->ends_way_back = stop->ends_way_back;
     step->summary =
