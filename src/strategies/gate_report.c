@@ -141,15 +141,21 @@ static bool is_old_and_serving(const struct gate_input *input, const char *name)
     return node != NULL && node->is_reachable && !gate_is_at_target(input, node);
 }
 
-bool gate_is_excepted(const struct gate_input *input, const char *name)
+static bool is_on_list(const struct gate_input *input, const char *list, const char *name)
 {
-    const struct json *names = js_get(input->args, "except");
+    const struct json *names = js_get(input->args, list);
     for (size_t i = 0; i < js_count(names); i++) {
         if (text_equal(js_as_text(js_at(names, i)), name)) {
             return true;
         }
     }
-    return js_get_bool(input->args, "except_old", false) && is_old_and_serving(input, name);
+    return false;
+}
+
+bool gate_is_excepted(const struct gate_input *input, const char *name)
+{
+    return is_on_list(input, "except", name) || is_on_list(input, "gone", name) ||
+           (js_get_bool(input->args, "except_old", false) && is_old_and_serving(input, name));
 }
 
 enum gate_state gate_lasting(const struct gate_input *input)

@@ -50,6 +50,7 @@ const struct fact_node *gate_named_node(struct gate_report *report);
 /* Reports a node that cannot be read. */
 void gate_report_unread(struct gate_report *report, const struct fact_node *node);
 
+/* Is the node out of account: named by args.except or args.gone, or one of args.except_old? */
 bool gate_is_excepted(const struct gate_input *input, const char *name);
 
 /* The state of a problem that only the operator can end: *never* in preflight (args.preflight). In

@@ -30,14 +30,18 @@ static const char *find_correction(const char *trouble_code)
     return NULL;
 }
 
-/* A server that wants TLS ends a plain connection without a word. */
-static const char *find_cure(const char *trouble_code)
+/* A server that wants TLS ends a plain connection without a word. A run keeps its inventory. */
+static const char *find_cure(const struct gate_input *input, const char *trouble_code)
 {
-    return text_equal(trouble_code, "peer_closed")
-               ? "add tls: to the cluster in the inventory if its servers want TLS; else read the "
-                 "node's log, and repair the way to it"
-               : "start the node or repair the way to it; take a node that is gone out of the "
-                 "cluster and of the inventory";
+    if (text_equal(trouble_code, "peer_closed")) {
+        return "add tls: to the cluster in the inventory if its servers want TLS; else read the "
+               "node's log, and repair the way to it";
+    }
+    return js_get_bool(input->args, "preflight", false) || facts_have_one_primary(input->facts)
+               ? "start the node or repair the way to it; take a node that is gone out of the "
+                 "cluster and of the inventory"
+               : "start the node or repair the way to it; if it is gone for good, CLUSTER FORGET "
+                 "it on all others, then `upshift reconcile`";
 }
 
 struct gate_answer gate_all_reachable(const struct gate_input *input)
@@ -52,7 +56,7 @@ struct gate_answer gate_all_reachable(const struct gate_input *input)
         gate_report_add_node(&report,
             &(struct gate_problem){
                 .state = correction != NULL ? GATE_NEEDS_YOU : GATE_NOT_YET,
-                .remedy = correction != NULL ? correction : find_cure(node->trouble_code),
+                .remedy = correction != NULL ? correction : find_cure(input, node->trouble_code),
                 .node = node->name,
             },
             " cannot be read: %s", node->trouble == NULL ? "no answer" : node->trouble);
@@ -131,11 +135,12 @@ static const char *list_strangers(const struct gate_input *input, const struct f
     return count == 0 ? "" : arena_format(input->arena, "%s)", buf_text(&list));
 }
 
-/* A node that only shakes hands is no member yet. More members than the inventory names is a
- * question, because an upgrade would leave them behind. */
+/* A node that only shakes hands is no member yet, and args.gone are none any more. More members
+ * than the inventory names is a question, because an upgrade would leave them behind. */
 static void check_members(struct gate_report *report, const struct fact_node *node)
 {
-    const int64_t expected = (int64_t)report->input->facts->node_count;
+    const size_t gone_count = js_count(js_get(report->input->args, "gone"));
+    const int64_t expected = (int64_t)(report->input->facts->node_count - gone_count);
     const int64_t known = node->known_nodes - count_handshakes(node);
     if (known > expected) {
         gate_report_add_node(report,

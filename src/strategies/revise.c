@@ -38,14 +38,16 @@ static bool rolling_on(const struct revise_request *request, struct arena *arena
     struct plan *ret_plan, struct plan_refusal *ret_refusal)
 {
     const struct facts complete = revise_complete(request, arena);
-    struct rolling_request rolling = request->rolling;
-    rolling.facts = &complete;
-    const struct fact_node **broken;
-    const size_t broken_count = find_broken(request, &complete, arena, &broken);
+    struct rolling_request again = request->rolling;
+    again.facts = &complete;
+    struct rolling rolling = {.request = &again, .facts = &complete, .plan = ret_plan};
+    rolling.broken_count = find_broken(request, &complete, arena, &rolling.broken);
+    rolling.gone_count = revise_find_gone(request, arena, &rolling.gone);
     if (!revise_is_whole(request, &complete, ret_refusal, arena) ||
-        !rolling_again(&rolling, broken, broken_count, arena, ret_refusal, ret_plan)) {
+        !rolling_again(&rolling, arena, ret_refusal)) {
         return false;
     }
+    revise_add_gone_notes(&rolling);
     ret_plan->revision = request->plan->revision + 1;
     drop_asides(request, &complete, ret_plan);
     revise_keep_basis(request, &complete, ret_plan);

@@ -75,6 +75,15 @@ static void compare_identities(struct comparison *comparison)
     }
 }
 
+static void compare_members(struct comparison *comparison)
+{
+    const char *const *gone;
+    const size_t count = revise_find_gone(comparison->request, comparison->arena, &gone);
+    for (size_t i = 0; i < count; i++) {
+        add_line(comparison, arena_format(comparison->arena, "without %s: it is gone", gone[i]));
+    }
+}
+
 static const char *name_phase(const struct plan *plan, const char *id)
 {
     size_t phase = 0;
@@ -162,6 +171,7 @@ void revise_compare(const struct revise_request *request, const struct plan *now
     if (text_equal(request->plan->direction, now->direction)) {
         compare_heads(&comparison);
         compare_identities(&comparison);
+        compare_members(&comparison);
         compare_added(&comparison);
         compare_dropped(&comparison);
     } else {

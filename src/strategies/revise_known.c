@@ -112,18 +112,80 @@ static void complete_node(const struct revise_request *request, struct arena *ar
     }
 }
 
+static bool knows(const struct fact_node *viewer, const char *id, const char *address)
+{
+    for (size_t i = 0; i < viewer->view_count; i++) {
+        const struct fact_view *view = &viewer->views[i];
+        if (text_equal(view->id, id) || text_equal(view->address, address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Without Redis Cluster a primary forgets whoever dies, so there is no telling. */
+static bool is_gone(const struct revise_request *request, const struct fact_node *node)
+{
+    const struct facts *facts = request->rolling.facts;
+    const char *id = revise_find_basis(request->plan, node->name, "id");
+    bool has_viewer = false;
+    if (node->is_reachable || facts_have_one_primary(facts)) {
+        return false;
+    }
+    for (size_t i = 0; i < facts->node_count; i++) {
+        const struct fact_node *viewer = &facts->nodes[i];
+        has_viewer |= viewer->is_reachable && viewer->view_count > 0;
+        if (viewer->is_reachable && knows(viewer, id, node->address)) {
+            return false;
+        }
+    }
+    return has_viewer;
+}
+
 struct facts revise_complete(const struct revise_request *request, struct arena *arena)
 {
     const struct facts *facts = request->rolling.facts;
     struct facts complete = *facts;
     complete.nodes = arena_alloc_array(arena, facts->node_count, sizeof(*complete.nodes));
+    complete.node_count = 0;
     for (size_t i = 0; i < facts->node_count; i++) {
-        complete.nodes[i] = facts->nodes[i];
-        if (!facts->nodes[i].is_reachable) {
-            complete_node(request, arena, facts, &complete.nodes[i]);
+        if (is_gone(request, &facts->nodes[i])) {
+            continue;
+        }
+        struct fact_node *node = &complete.nodes[complete.node_count++];
+        *node = facts->nodes[i];
+        if (!node->is_reachable) {
+            complete_node(request, arena, facts, node);
         }
     }
     return complete;
+}
+
+size_t revise_find_gone(
+    const struct revise_request *request, struct arena *arena, const char *const **ret_names)
+{
+    const struct facts *facts = request->rolling.facts;
+    const char **names = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < facts->node_count; i++) {
+        if (is_gone(request, &facts->nodes[i])) {
+            const char **slot = arena_push(arena, &names, &count, sizeof(*slot));
+            *slot = facts->nodes[i].name;
+        }
+    }
+    *ret_names = names;
+    return count;
+}
+
+void revise_add_gone_notes(struct rolling *rolling)
+{
+    for (size_t i = 0; i < rolling->gone_count; i++) {
+        rolling_add_note(rolling,
+            arena_format(&rolling->plan->arena,
+                "%s is gone: it does not answer, and no other node knows it; this is planned "
+                "without it",
+                rolling->gone[i]));
+    }
 }
 
 bool revise_has_taken_out(const struct revise_request *request, const struct fact_node *node)

@@ -21,8 +21,17 @@ void revise_keep_basis(
 /* The artefact of the run stays that which was made ready for it. */
 void revise_keep_artefact(const struct revise_request *request, struct plan *plan);
 
-/* Fills in of nodes that cannot be read who they are (by the first plan), and role and shard (by
- * what the others say of them). Everything else is shared with `facts`. Owns: `arena`. */
+/* Those of the inventory that cannot be read and that no other node knows: somebody has taken them
+ * out of the cluster. Answers how many; owns: `arena`. */
+size_t revise_find_gone(
+    const struct revise_request *request, struct arena *arena, const char *const **ret_names);
+
+/* Tells people who was left out. */
+void revise_add_gone_notes(struct rolling *rolling);
+
+/* The facts without those that are gone. Fills in of nodes that cannot be read who they are (by the
+ * first plan), and role and shard (by what the others say of them). Everything else is shared with
+ * the request's facts. Owns: `arena`. */
 struct facts revise_complete(const struct revise_request *request, struct arena *arena);
 
 /* Has the run itself taken the node out? */

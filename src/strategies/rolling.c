@@ -326,28 +326,46 @@ bool rolling_plan(const struct rolling_request *request, struct arena *arena, st
     return true;
 }
 
-bool rolling_again(const struct rolling_request *request, const struct fact_node **broken,
-    size_t broken_count, struct arena *arena, struct plan_refusal *refusal, struct plan *ret_plan)
+/* A gate would wait for it: in a run, no replica for a moment is no reason to refuse. */
+static void refuse_bare_shards(
+    const struct rolling *rolling, struct arena *arena, struct plan_refusal *refusal)
 {
-    struct rolling rolling = {
-        .request = request,
-        .facts = request->facts,
-        .target = &request->facts->artefacts[0],
-        .broken = broken,
-        .broken_count = broken_count,
-        .is_running = true,
-        .plan = ret_plan,
-    };
-    if (!is_everything_at_target(request->facts)) {
-        find_shards_of(&rolling, arena);
-        if (rolling_is_refused(&rolling, arena, refusal)) {
-            return false;
+    const struct facts *facts = rolling->facts;
+    for (size_t number = 1; rolling->gone_count > 0 && number <= facts->node_count; number++) {
+        const char *shard = arena_format(arena, "shard-%zu", number);
+        const struct fact_node *primary = facts_primary_of(facts, shard);
+        bool has_replica = primary == NULL;
+        for (size_t i = 0; i < facts->node_count; i++) {
+            const struct fact_node *node = &facts->nodes[i];
+            has_replica |= node->role == FACT_ROLE_REPLICA && text_equal(node->shard, shard);
+        }
+        if (!has_replica) {
+            const struct gate_answer answer = {GATE_NEEDS_YOU, "redundancy",
+                arena_format(
+                    arena, "%s of %s has no replica left to hand over to", shard, primary->name),
+                "give it a replica again, at the address of the node that is gone, then `upshift "
+                "reconcile`"};
+            push_answer(arena, &refusal->answers, &refusal->answer_count, &answer);
         }
     }
-    rolling_add_head(&rolling, "upgrade");
-    if (rolling.shard_count > 0) {
-        rolling_add_phases(&rolling);
-        rolling_add_words(&rolling);
+}
+
+bool rolling_again(struct rolling *rolling, struct arena *arena, struct plan_refusal *refusal)
+{
+    rolling->target = &rolling->request->facts->artefacts[0];
+    rolling->is_running = true;
+    refuse_bare_shards(rolling, arena, refusal);
+    if (!is_everything_at_target(rolling->facts)) {
+        find_shards_of(rolling, arena);
+        (void)rolling_is_refused(rolling, arena, refusal);
+    }
+    if (refusal->answer_count > 0) {
+        return false;
+    }
+    rolling_add_head(rolling, "upgrade");
+    if (rolling->shard_count > 0) {
+        rolling_add_phases(rolling);
+        rolling_add_words(rolling);
     }
     return true;
 }

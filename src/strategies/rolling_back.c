@@ -543,6 +543,7 @@ bool rolling_back(const struct revise_request *request, struct arena *arena, str
         .refusal = ret_refusal,
     };
     ret_plan->revision = request->plan->revision + 1;
+    back.rolling.gone_count = revise_find_gone(request, arena, &back.rolling.gone);
     find_homes(&back);
     if (revise_is_whole(request, &complete, ret_refusal, arena)) {
         find_back_shards(&back);
@@ -563,5 +564,6 @@ bool rolling_back(const struct revise_request *request, struct arena *arena, str
     ret_plan->health =
         rolling_write_gates(&back.rolling, rolling_health, NULL, &ret_plan->health_count);
     add_back_words(&back);
+    revise_add_gone_notes(&back.rolling);
     return true;
 }

@@ -35,6 +35,8 @@ struct rolling {
     const struct fact_artefact *goals; /* what each node of the facts is to run; NULL: the target */
     const struct fact_node **broken;   /* taken out by the run itself, and still down */
     size_t broken_count;
+    const char *const *gone; /* no members any more: not in `facts`, told to gates */
+    size_t gone_count;
     const struct rolling_shard *shards; /* those with something to do, by number */
     size_t shard_count;
     bool is_running;   /* the plan replaces the rest of another one */
@@ -60,10 +62,9 @@ bool rolling_is_refused(
 void rolling_refuse(const struct rolling *rolling, const struct gate_answer *answer, bool may_wait,
     struct arena *arena, struct plan_refusal *refusal);
 
-/* The rest of an upgrade from where the world is now, without basis. `broken` are nodes that the
- * run itself has taken out; they are repaired first. */
-bool rolling_again(const struct rolling_request *request, const struct fact_node **broken,
-    size_t broken_count, struct arena *arena, struct plan_refusal *refusal, struct plan *ret_plan);
+/* The rest of an upgrade from where the world is now, without basis. The caller has filled request,
+ * facts (without those that are gone), broken, gone and plan. */
+bool rolling_again(struct rolling *rolling, struct arena *arena, struct plan_refusal *refusal);
 
 /* Fills phases, health and during (rolling_steps.c). */
 void rolling_add_phases(struct rolling *rolling);

@@ -119,6 +119,19 @@ static void tell_excepted(const struct rolling *rolling, unsigned details, struc
     }
 }
 
+/* Of a gate about one node it is no matter who else is there. */
+static void tell_gone(const struct rolling *rolling, struct json *args)
+{
+    if (rolling->gone_count == 0 || js_get_text(args, "node") != NULL) {
+        return;
+    }
+    struct json *names = js_array();
+    for (size_t i = 0; i < rolling->gone_count; i++) {
+        js_push(names, js_text(rolling->gone[i]));
+    }
+    js_put(args, "gone", names);
+}
+
 static const char *goal_series(const struct rolling *rolling, const struct fact_node *about)
 {
     return about == NULL ? rolling->target->series : rolling_goal(rolling, about)->series;
@@ -160,6 +173,7 @@ static struct json *write_details(
         js_put_bool(args, "relaxed", true);
     }
     tell_excepted(rolling, details, args);
+    tell_gone(rolling, args);
     if ((details & TELL_EXCEPT_OLD) != 0) {
         js_put_bool(args, "except_old", true);
         js_put_text(args, "product", rolling->target->product);
