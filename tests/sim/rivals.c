@@ -8,7 +8,13 @@
 #include "drivers/world.h"
 #include "universe_parts.h"
 
-enum { CLAIM_CALL_MS = 2000, GHOST_MS_MAX = 20000, FIRST_PID = 1000, RIVAL_PID = 999 };
+enum {
+    CLAIM_CALL_MS = 2000,
+    GHOST_MS_MAX = 20000,
+    FIRST_PID = 1000,
+    RIVAL_PID = 999,
+    RELEASES_MAX = 20
+};
 
 static const char *const our_origin = "first record";
 static pid_t acting_pid = FIRST_PID; /* whose process this is just now */
@@ -103,6 +109,25 @@ static struct call call_of(struct universe *universe, const char *run, int64_t e
         .epoch = epoch};
 }
 
+/* The harness tells a predecessor's claims as ended, so between two controllers of ours the nodes
+ * are anybody's. Whoever gets them then, or could not give back what it took, must let go again:
+ * there is no human here who would clear its claims. */
+static void let_go(struct universe *universe, int64_t epoch)
+{
+    const struct claim_request request = {.act = CLAIM_RELEASE,
+        .epoch = epoch,
+        .run = "other-1",
+        .state = run_status_names[RUN_REFUSED]};
+    AUTO_ARENA arena = {0};
+    struct claim_answer answer = {.held_count = 1};
+    for (int i = 0; i < RELEASES_MAX && answer.held_count > 0; i++) {
+        const struct call call = call_of(universe, universe->rival_claims.run, epoch);
+        AUTO_ERR ignored =
+            claims_ops.act(&call, &universe->rival_claims, &request, &arena, &answer);
+        (void)ignored; /* the nodes that are left count */
+    }
+}
+
 static void try_to_take(struct universe *universe)
 {
     const struct call call = call_of(universe, universe->rival_claims.run, 1);
@@ -113,6 +138,7 @@ static void try_to_take(struct universe *universe)
     const bool was_ours = has_nodes(&universe->state);
     acting_pid = RIVAL_PID;
     AUTO_ERR err = claims_ops.act(&call, &universe->rival_claims, &request, &arena, &answer);
+    let_go(universe, answer.epoch_max > 0 ? answer.epoch_max : request.epoch);
     universe_act_as((int64_t)universe->life_count);
     universe_trace(universe, "rival", answer.reason == NULL ? "wants the nodes" : answer.reason);
     if (was_ours && err == NULL && !answer.is_foreign) {
