@@ -215,7 +215,10 @@ static void wait_for_soak(struct turn *turn, const struct run_result *result)
     }
     run_wait_reset(wait); /* who goes on soaking after the question waits anew */
     AUTO_JSON reasons = turn_reasons(result);
-    if (!replan_back_by_policy(turn, reasons)) {
+    /* Who saw nothing at all may be cut off itself: no reason to turn a cluster that may be well.
+     */
+    const bool is_blind = text_equal(worst->gate, "can_see");
+    if (is_blind || !replan_back_by_policy(turn, reasons)) {
         turn_ask(turn, js_ref(reasons), worst->remedy);
     }
 }

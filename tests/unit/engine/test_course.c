@@ -433,6 +433,18 @@ static void health_that_stays_red_in_soak_turns_the_run_by_policy(void **state)
     assert_rolled_back(bench);
 }
 
+static void a_soak_that_nobody_can_see_is_asked_about_whatever_the_policy(void **state)
+{
+    struct bench *bench = *state;
+    bench->plan.policy.on_failure = "rollback";
+    bench->is_blind = true;
+    go_to_soak(bench);
+    go_red_for(bench, GATE_NOT_YET, 120000);
+    assert_int_equal(bench->state.status, RUN_PAUSED);
+    assert_int_equal(bench->state.revision_count, 0);
+    assert_true(is_offered(bench, "rollback"));
+}
+
 static void a_soak_without_a_way_back_is_asked_about_whatever_the_policy(void **state)
 {
     struct bench *bench = *state;
@@ -513,6 +525,7 @@ int main(void)
         CASE(health_that_stays_red_in_soak_is_asked_about),
         CASE(health_that_is_red_for_less_only_stops_the_soak),
         CASE(health_that_stays_red_in_soak_turns_the_run_by_policy),
+        CASE(a_soak_that_nobody_can_see_is_asked_about_whatever_the_policy),
         CASE(a_soak_without_a_way_back_is_asked_about_whatever_the_policy),
         CASE(a_failed_step_stops_no_other_by_policy),
         CASE(independent_steps_go_on_by_policy),
