@@ -66,7 +66,7 @@ struct bench {
     int64_t now_ms;
     int64_t wake_ms;
     enum gate_state health, during;
-    bool is_blind; /* the cluster cannot be read: red health is that */
+    bool is_blind;         /* the cluster cannot be read: red health is that */
     const char *broken[2]; /* nodes that are out for other reasons */
     const char *primary;   /* of s1, as health sees it; NULL: it sees no node */
     bool is_probe_asked;
