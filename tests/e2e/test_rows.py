@@ -174,24 +174,30 @@ def a_full_disk_of_a_node_stops_the_run_and_room_lets_it_go_on(directory):
     if TINY not in os.environ:
         raise sandbox.Skip("only root can make a small file system to fill")
     with Scene(directory, policy={**PROBED, "gate_timeout_s": 5, "step_timeout_s": 15}) as scene:
-        node = node_named(scene, "node-4")
-        tiny = Path(os.environ[TINY]) / node.name
-        scene.cluster.nodes[3] = node = Node(node.name, tiny, node.port)
-        scene.start()
-        write_keys(scene.cluster, "some", count=3000)
-        ballast = tiny.parent / "node-ballast"
-        upgrade = scene.begin("upgrade", "demo", "7.0", "--yes")
-        scene.cluster.wait_for(lambda: "intended" in scene.step_states().values(), "an act")
-        with open(ballast, "wb", buffering=0) as file:
-            fill(file)
-        code, said = wait_for_exit(upgrade, timeout_s=120)
-        assert code == 11 and "node-4" in said, (code, said)
-        ballast.unlink()
-        scene.cluster.wait_until_agreed(timeout_s=60)
-        scene.run("resume", "demo", expected=12)
-        finish(scene)
-        check_proof(scene.report())
-        assert set(scene.cluster.versions().values()) == {"redis 7.0.15"}
+        port = scene.cluster.nodes[3].port
+        node = Node("node-4", Path(os.environ[TINY]) / "node-4", port)
+        scene.cluster.nodes[3] = node
+        try:
+            fill_disk_of(scene, node)
+        finally:
+            scene.cluster.stop_node(node)  # its folder is none of the scene's
+
+
+def fill_disk_of(scene, node):
+    scene.start()
+    write_keys(scene.cluster, "some", count=3000)
+    ballast = node.directory.parent / "node-ballast"
+    upgrade = scene.begin("upgrade", "demo", "7.0", "--yes")
+    scene.cluster.wait_for(lambda: "intended" in scene.step_states().values(), "an act")
+    with open(ballast, "wb", buffering=0) as file:
+        fill(file)
+    code, said = wait_for_exit(upgrade, timeout_s=120)
+    assert code == 11 and "node-4" in said, (code, said)
+    ballast.unlink()
+    scene.run("resume", "demo", expected=12)
+    finish(scene)
+    check_proof(scene.report())
+    assert set(scene.cluster.versions().values()) == {"redis 7.0.15"}
 
 
 def fill(file):
