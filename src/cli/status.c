@@ -12,9 +12,13 @@
 static int print_status(struct session *session, const struct json *snapshot, bool is_alive)
 {
     AUTO_BUF text = {0};
-    view_append_status(snapshot, &text);
-    const bool is_over = js_get_number(snapshot, "exit", -1) >= 0;
-    if (!is_alive && !is_over) {
+    const bool is_resting = js_get_number(snapshot, "exit", -1) >= 0;
+    if (is_resting) { /* it waits for the operator, or has ended */
+        view_append_end(snapshot, /* report_path= */ NULL, &text);
+    } else {
+        view_append_status(snapshot, &text);
+    }
+    if (!is_alive && !is_resting) {
         buf_printf(&text, "no controller is at work; the run is safe: `upshift resume %s`\n",
             js_get_text(snapshot, "cluster"));
     }

@@ -9,6 +9,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "cli/exit.h"
 
 static const char plan_text[] =
     "{\"format\":1,\"strategy\":\"rolling\",\"request\":{\"cluster\":\"orders-cache\",\"action\":"
@@ -243,6 +244,9 @@ static struct err *read_run(
         js_put_text(
             *ret_snapshot, "direction", fake->direction == NULL ? "forward" : fake->direction);
         js_put_text(*ret_snapshot, "way_back", "open");
+        if (text_equal(fake->state, "SOAKING")) {
+            js_put_number(*ret_snapshot, "exit", EXIT_SOAKING);
+        }
         struct json *lines = js_array();
         js_push(lines, js_text("redis-cli -p 7001 CLUSTER FAILOVER"));
         js_put(*ret_snapshot, "way_back_by_hand", lines);

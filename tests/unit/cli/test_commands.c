@@ -547,6 +547,10 @@ static void status_reads_the_journal_when_nobody_listens(void **UNUSED(state))
     ASSERT_HAS(outcome.out, "RUNNING");
     ASSERT_HAS(outcome.out, "redis-cli -p 7001 CLUSTER FAILOVER");
     ASSERT_HAS(outcome.out, "`upshift resume orders-cache`");
+    fake.state = "SOAKING";
+    AUTO_OUTCOME soaking = fake_call(&fake, "status orders-cache");
+    ASSERT_HAS(soaking.out, "next: `upshift finalize orders-cache`");
+    ASSERT_HAS(soaking.out, "`upshift rollback orders-cache` goes back");
     fake.error = err_code(err_new(ERR_INVALID, NULL, "no run"), "no_run");
     AUTO_OUTCOME none = fake_call(&fake, "status orders-cache");
     assert_int_equal(none.exit, EXIT_REFUSED);
