@@ -141,7 +141,8 @@ static void try_to_take(struct universe *universe)
     let_go(universe, answer.epoch_max > 0 ? answer.epoch_max : request.epoch);
     universe_act_as((int64_t)universe->life_count);
     universe_trace(universe, "rival", answer.reason == NULL ? "wants the nodes" : answer.reason);
-    if (was_ours && err == NULL && !answer.is_foreign) {
+    const bool is_refused = err != NULL || answer.is_foreign || answer.is_ahead;
+    if (was_ours && !is_refused) {
         invariants_complain(&universe->invariants, "a second controller was let in");
     }
 }
