@@ -42,29 +42,6 @@ def is_closed_well(strict, states, line, status):
     return said[-1] == line and found == status
 
 
-def is_run_again_well(is_parallel, ends, line):
-    """How is a test counted whose program ends so, one end after the other?"""
-    kept = run.make_build, run.list_tests, run.run_program
-    left, said = list(ends), []
-    run.make_build = lambda build: ""
-    run.list_tests = lambda build, suites: [
-        {"suite": "e2e", "name": "x", "is_parallel": is_parallel, "cmd": ["x"]}]
-    run.run_program = lambda test, build, arguments: run.Outcome([("case", left.pop(0), "")])
-    run.print = lambda *words, **_: said.append(" ".join(map(str, words)))
-    report = run.Report(False)
-    run.run_build(run.BUILDS[0], ("e2e",), 1, report)
-    report.close()
-    run.make_build, run.list_tests, run.run_program = kept
-    del run.print
-    return said[-1] == line and not left
-
-
-AGAIN = (
-    ("real servers fail beside others only", False, [F, P], "2 passed, 0 failed"),
-    ("real servers fail alone, too", False, [F, F], "1 passed, 1 failed"),
-    ("others are not run again", True, [F], "1 passed, 1 failed"),
-)
-
 CLOSINGS = (
     ("green", False, [P, P], "2 passed, 0 failed", 0),
     ("skips are told", False, [P, S], "1 passed, 0 failed, 1 skipped", 0),
@@ -78,7 +55,6 @@ def main():
     results = [(name, [state for _, state, _ in run.judge(text, status)] == wanted)
                for name, text, status, wanted in CASES]
     results += [(f"closing line: {name}", is_closed_well(*rest)) for name, *rest in CLOSINGS]
-    results += [(f"again: {name}", is_run_again_well(*rest)) for name, *rest in AGAIN]
     print(f"1..{len(results)}")
     for number, (name, is_good) in enumerate(results, 1):
         print(f"{'ok' if is_good else 'not ok'} {number} - {name}")
