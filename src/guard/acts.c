@@ -1,5 +1,17 @@
 #include "guard/acts.h"
 
+struct err *guard_hands_open(
+    struct guard_hands *hands, const struct guard_config *config, const struct guard_env *env)
+{
+    const struct cutover_parties parties = {
+        .primary = inv_cluster_find_node(env->cluster, config->primary),
+        .heir = inv_cluster_find_node(env->cluster, config->heir),
+    };
+    return parties.primary == NULL || parties.heir == NULL
+               ? err_new(ERR_INVALID, NULL, "the order names no servers")
+               : cutover_open(&hands->call, env->cutover, &parties, &hands->session);
+}
+
 struct call guard_act_call(const struct guard_hands *hands)
 {
     struct call call = hands->call;

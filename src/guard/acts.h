@@ -7,6 +7,7 @@
 #include "base/call.h"
 #include "base/err.h"
 #include "drivers/cutover.h"
+#include "guard/guard.h"
 #include "guard/table.h"
 
 enum {
@@ -32,6 +33,11 @@ struct guard_sight {
     const struct inv_node *unseen; /* a third server that does not answer */
     int64_t offset_least;          /* of the third servers that are replicas; INT64_MAX: none */
 };
+
+/* Opens the session with the servers that the config names. Owns: the caller ends it with
+ * cutover_close_session(). Errors: ERR_INVALID a server that the cluster does not have. */
+MUST_USE struct err *guard_hands_open(
+    struct guard_hands *hands, const struct guard_config *config, const struct guard_env *env);
 
 /* A call for one act: within the deadline, and at most `act_ms` long. */
 struct call guard_act_call(const struct guard_hands *hands);

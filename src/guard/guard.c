@@ -400,14 +400,7 @@ enum guard_state guard_run(const struct guard_config *config, const struct guard
                                           .step = config->step,
                                           .epoch = config->epoch},
         .fence_before = config->fence_before};
-    const struct cutover_parties parties = {
-        .primary = inv_cluster_find_node(env->cluster, config->primary),
-        .heir = inv_cluster_find_node(env->cluster, config->heir),
-    };
-    struct err *err =
-        parties.primary == NULL || parties.heir == NULL
-            ? err_new(ERR_INVALID, NULL, "the order names no servers")
-            : cutover_open(&loop.hands.call, env->cutover, &parties, &loop.hands.session);
+    struct err *err = guard_hands_open(&loop.hands, config, env);
     if (err != NULL) {
         blame(&loop, err);
         enter(&loop, GUARD_RELEASED_BACK);

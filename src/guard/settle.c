@@ -184,10 +184,6 @@ struct err *guard_settle_left(const struct call *call, const char *directory,
     AUTO_ARENA arena = {0};
     struct settling settling = {.hands = {.call = *call, .fence_before = config->fence_before},
         .time_max_ms = guard_time_max_ms(config->hold_limit_ms)};
-    const struct cutover_parties parties = {
-        .primary = inv_cluster_find_node(env->cluster, config->primary),
-        .heir = inv_cluster_find_node(env->cluster, config->heir),
-    };
     struct err *err = guard_files_read(
         directory, config->run, config->step, &arena, &settling.traces, &settling.trace_count);
     if (err == NULL && settling.trace_count == 0) {
@@ -197,7 +193,7 @@ struct err *guard_settle_left(const struct call *call, const char *directory,
         err = await_guards(call, &settling, &arena);
     }
     if (err == NULL && !has_ended_well(&settling)) {
-        err = cutover_open(call, env->cutover, &parties, &settling.hands.session);
+        err = guard_hands_open(&settling.hands, config, env);
         if (err == NULL) {
             err = decide(&settling);
         }

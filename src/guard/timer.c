@@ -52,14 +52,7 @@ struct err *timer_run(const struct guard_config *config, const struct guard_env 
                                     .step = config->step,
                                     .epoch = config->epoch},
         .fence_before = config->fence_before};
-    const struct cutover_parties parties = {
-        .primary = inv_cluster_find_node(env->cluster, config->primary),
-        .heir = inv_cluster_find_node(env->cluster, config->heir),
-    };
-    if (parties.primary == NULL || parties.heir == NULL) {
-        return err_new(ERR_INVALID, NULL, "the order names no servers");
-    }
-    struct err *err = cutover_open(&hands.call, env->cutover, &parties, &hands.session);
+    struct err *err = guard_hands_open(&hands, config, env);
     if (err == NULL) {
         err = wait_and_lift(config, &hands);
     }
