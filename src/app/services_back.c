@@ -71,14 +71,8 @@ static struct err *plan_stored(const struct stored_run *run, struct arena *arena
 struct err *services_plan_back(struct services *services, const char *cluster, struct arena *arena,
     struct plan *ret_plan, struct plan_refusal *ret_refusal)
 {
-    struct journal *journal = NULL;
-    struct err *err = services_open_journal(services, cluster, &journal);
-    if (err != NULL) {
-        return err;
-    }
     struct stored_run run = {0};
-    err = stored_run_load(journal, NULL, &run);
-    journal->ops->close(journal);
+    struct err *err = services_load_run(services, cluster, NULL, &run);
     if (err == NULL) {
         err = plan_stored(&run, arena, ret_plan, ret_refusal);
         stored_run_release(&run);

@@ -96,17 +96,24 @@ static struct json *put_answer(
     return answer;
 }
 
+struct err *services_load_run(
+    struct services *services, const char *cluster, const char *id, struct stored_run *ret_run)
+{
+    struct journal *journal = NULL;
+    struct err *err = services_open_journal(services, cluster, &journal);
+    if (err == NULL) {
+        err = stored_run_load(journal, id, ret_run);
+        journal->ops->close(journal);
+    }
+    return err;
+}
+
 /* The newest run's place in the table of commands; NULL in `*ret_answer`: it has not ended. */
 static struct err *answer_for_ended(struct services *services, const char *cluster,
     enum run_command command, struct json **ret_answer)
 {
-    struct journal *journal = NULL;
-    struct err *err = services_open_journal(services, cluster, &journal);
-    if (err != NULL) {
-        return err;
-    }
     struct stored_run run = {0};
-    err = stored_run_load(journal, NULL, &run);
+    struct err *err = services_load_run(services, cluster, NULL, &run);
     if (err == NULL) {
         const struct run_rule *rule = run_find_rule(run.state.status, command);
         if (run_status_is_final(run.state.status)) {
@@ -114,7 +121,6 @@ static struct err *answer_for_ended(struct services *services, const char *clust
         }
         stored_run_release(&run);
     }
-    journal->ops->close(journal);
     return err;
 }
 
@@ -151,19 +157,13 @@ struct err *services_continue_run(
 struct err *services_read_run(
     struct services *services, const char *cluster, const char *run, struct json **ret_snapshot)
 {
-    struct journal *journal = NULL;
-    struct err *err = services_open_journal(services, cluster, &journal);
-    if (err != NULL) {
-        return err;
-    }
     struct stored_run stored = {0};
-    err = stored_run_load(journal, run, &stored);
+    struct err *err = services_load_run(services, cluster, run, &stored);
     if (err == NULL) {
         struct clock *clock = clock_system();
         *ret_snapshot = run_snapshot(&stored.state, clock_now_ms(clock), clock_wall_ms(clock));
         stored_run_release(&stored);
     }
-    journal->ops->close(journal);
     return err;
 }
 

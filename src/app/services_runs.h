@@ -5,6 +5,7 @@
 #ifndef UPSHIFT_APP_SERVICES_RUNS_H
 #define UPSHIFT_APP_SERVICES_RUNS_H
 
+#include "app/run_store.h"
 #include "cli/services.h"
 
 MUST_USE struct err *services_start_run(struct services *services,
@@ -14,6 +15,10 @@ MUST_USE struct err *services_continue_run(
     struct services *services, const char *cluster, const char *command, struct json **ret_answer);
 MUST_USE struct err *services_open_journal(
     struct services *services, const char *cluster, struct journal **ret_journal);
+/* A run out of its journal; `id` NULL: the newest. Owns: release with stored_run_release(). */
+MUST_USE struct err *services_load_run(
+    struct services *services, const char *cluster, const char *id, struct stored_run *ret_run);
+
 MUST_USE struct err *services_read_run(
     struct services *services, const char *cluster, const char *run, struct json **ret_snapshot);
 MUST_USE struct err *services_list_journals(

@@ -44,6 +44,17 @@ static void expect_settled(struct scene *scene, const char *primary)
     assert_int_equal(sim_get_counts(scene->fixture.sim).lost, 0);
 }
 
+static void a_server_that_the_cluster_does_not_have_is_refused(void **UNUSED(state))
+{
+    AUTO_SCENE scene;
+    open_held(&scene, GUARD_FENCED);
+    scene.config.heir = "n9";
+    AUTO_ERR err = scene_settle(&scene);
+    assert_non_null(err);
+    assert_int_equal(err->kind, ERR_INVALID);
+    assert_string_equal(err->what, "the order names no servers");
+}
+
 static void fenced_goes_back(void **UNUSED(state))
 {
     AUTO_SCENE scene;
@@ -168,6 +179,7 @@ static void a_silent_heir_before_the_commit_holds_nobody_up(void **UNUSED(state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_server_that_the_cluster_does_not_have_is_refused),
         cmocka_unit_test(fenced_goes_back),
         cmocka_unit_test(committed_but_not_promoted_goes_back),
         cmocka_unit_test(promoted_goes_forward),
